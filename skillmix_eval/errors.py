@@ -1,0 +1,51 @@
+"""The error tree.
+
+SkillMixError                 what the user reads: one clear sentence, no traceback
+├── BadInputError             an option, a file or a name is wrong              -> exit 2, nothing written
+├── BackendError              a model cannot be used at all (key, model name)   -> the run stops, answers are kept
+├── StoreError                answers can no longer be kept (disk, permissions) -> the run stops paying at once
+└── CallFailedError           one call failed for good                          -> data: the text is `failed`
+UnreadableError               a judge's reply is not a verdict                  -> data: the grading is `unreadable`
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SkillMixError(Exception):
+    """Base of all errors that the user reads; its message is one sentence: what, where, what to do."""
+
+    exit_code = 2
+
+
+class BadInputError(SkillMixError):
+    """An option, a name or a file is wrong; raised before anything is paid for or written."""
+
+
+class BackendError(SkillMixError):
+    """A model cannot be used at all (bad key, unknown model, missing extra); the run stops at once."""
+
+
+class StoreError(SkillMixError):
+    """Answers can no longer be kept; the run stops before it pays for another call."""
+
+    exit_code = 1
+
+
+class CallFailedError(SkillMixError):
+    """One call failed after its retries; the pipeline turns it into a record with status `failed`."""
+
+
+class UnreadableError(Exception):
+    """A judge's reply cannot be read as a verdict on each rubric item; the message says why."""
+
+
+def unknown(what: str, given: str, allowed: Iterable[str]) -> BadInputError:
+    """Return the error for a name that does not exist: what was given, what there is, the nearest name."""
+    names = sorted(allowed)
+    near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+    return BadInputError(f"No {what} named '{given}'; there are: {shown or 'none'}.{hint}")

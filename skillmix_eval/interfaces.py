@@ -1,0 +1,57 @@
+"""The extension points, on one page. A file in `backends/`, `graders/` or `styles/` implements one of them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from .records import Grading, Question, Reply, Request, Text, Verdict
+
+
+class Backend(Protocol):
+    """A model that answers one chat request. Batched engines gather concurrent calls by themselves."""
+
+    identity: dict[str, str]
+    """Everything outside the request that can change a reply: model, revision or content hash, endpoint."""
+    limit: int
+    """How many calls may be in flight at once."""
+
+    async def complete(self, request: Request) -> Reply:
+        """Return the model's reply.
+
+        Raises CallFailedError when this call cannot be had, BackendError when no call can.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Release what the backend holds."""
+        ...
+
+
+class Grader(Protocol):
+    """Two pure halves around at most one model call per grading."""
+
+    fingerprint: str
+    """Who grades: judge model, endpoint, settings, prompt hash; or the name of the code."""
+
+    def ask(self, question: Question, text: Text, index: int) -> Request | None:
+        """Return the judge call that grading number `index` needs, or None when code decides alone."""
+        ...
+
+    def read(self, question: Question, text: Text, index: int, reply: Reply | None) -> Grading:
+        """Turn the judge's reply into a grading; an unreadable reply is a status, not an exception."""
+        ...
+
+
+class JudgeStyle(Protocol):
+    """The contract between a judge prompt and its parser: what is asked is what is read."""
+
+    def variables(self, question: Question, text: Text, index: int) -> dict[str, object]:
+        """Return the variables of the style's template."""
+        ...
+
+    def read(self, question: Question, text: Text, index: int, reply: str) -> dict[str, Verdict]:
+        """Return one verdict per rubric item that the judge was asked about.
+
+        Raises UnreadableError when an item is missing, twice, odd or the reply is not a verdict.
+        """
+        ...

@@ -1,0 +1,65 @@
+"""What code can tell about an English text: sentences, words, a skill that is named, an echo. Pure functions."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+import sentencex
+
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_PARENTHESES = re.compile(r"\([^)]*\)?")
+_ECHO_RUN = 8  # this many words in a row from the prompt are copied, not written
+
+
+def sentences(text: str) -> list[str]:
+    """Return the sentences of a text, without those that hold no letter or digit."""
+    return [s.strip() for s in sentencex.segment("en", text) if any(c.isalnum() for c in s)]
+
+
+def count_sentences(text: str, counter: str = "sentencex") -> int:
+    """Count sentences with the kept splitter, or with `reference`: the public repository's regular expression.
+
+    The reference counter exists for parity only: it needs one space and an ASCII capital between two
+    sentences, so it misses line breaks and counts initials.
+    """
+    if counter == "reference":
+        plain = re.sub(r"(Mrs|Mr|Ms|Dr). ", r"\1 ", text)
+        return 1 + len(re.findall(r"[.!?]['\"]* ['\"]*[A-Z]", plain))
+    return len(sentences(text))
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a text, lower-cased, with typographic apostrophes made plain."""
+    return [w.replace("’", "'") for w in _WORD.findall(unicodedata.normalize("NFKC", text).casefold())]
+
+
+def named(name: str, text: str) -> bool:
+    """Tell whether a text names a skill: its name without the part in parentheses, in any case, hyphenation or number."""
+    wanted = _singulars(words(_PARENTHESES.sub(" ", name)))
+    found = _singulars(words(text))
+    return bool(wanted) and any(found[i : i + len(wanted)] == wanted for i in range(len(found) - len(wanted) + 1))
+
+
+def echoed(text: str, prompt: str) -> bool:
+    """Tell whether at least half of a text's words stand in runs of eight or more copied from the prompt."""
+    mine, theirs = words(text), words(prompt)
+    runs = {tuple(theirs[i : i + _ECHO_RUN]) for i in range(len(theirs) - _ECHO_RUN + 1)}
+    copied: set[int] = set()
+    for i in range(len(mine) - _ECHO_RUN + 1):
+        if tuple(mine[i : i + _ECHO_RUN]) in runs:
+            copied.update(range(i, i + _ECHO_RUN))
+    return len(copied) * 2 >= len(mine) > 0
+
+
+def _singulars(tokens: Iterable[str]) -> list[str]:
+    return [_singular(t) for t in tokens]
+
+
+def _singular(word: str) -> str:
+    """Fold the regular English plurals (and -is/-es as in synthesis) onto one form; used on both sides of a comparison."""
+    for ending, stem in (("'s", ""), ("ies", "y"), ("sses", "ss"), ("es", ""), ("is", ""), ("s", ""), ("e", "")):
+        if word.endswith(ending) and not (ending == "s" and word.endswith("ss")) and len(word) > len(ending) + 2:
+            return word[: -len(ending)] + stem
+    return word
