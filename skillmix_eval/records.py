@@ -141,6 +141,7 @@ class Verdict(Record):
     met: bool
     reason: str = ""
     quote: str = ""  # the words of the text that show it, verbatim
+    span: tuple[int, int] | None = None  # where in the text code found it: character offsets, end exclusive
 
 
 class Grading(Record):

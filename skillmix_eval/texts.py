@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
 
 import sentencex
 
@@ -37,9 +36,10 @@ def words(text: str) -> list[str]:
 
 def named(name: str, text: str) -> bool:
     """Tell whether a text names a skill: its name without the part in parentheses, in any case, hyphenation or number."""
-    wanted = _singulars(words(_PARENTHESES.sub(" ", name)))
-    found = _singulars(words(text))
-    return bool(wanted) and any(found[i : i + len(wanted)] == wanted for i in range(len(found) - len(wanted) + 1))
+    wanted = words(_PARENTHESES.sub(" ", name))
+    found = words(text)
+    spans = (found[i : i + len(wanted)] for i in range(len(found) - len(wanted) + 1))
+    return bool(wanted) and any(all(map(_same_noun, span, wanted)) for span in spans)
 
 
 def echoed(text: str, prompt: str) -> bool:
@@ -53,13 +53,15 @@ def echoed(text: str, prompt: str) -> bool:
     return len(copied) * 2 >= len(mine) > 0
 
 
-def _singulars(tokens: Iterable[str]) -> list[str]:
-    return [_singular(t) for t in tokens]
+def _same_noun(a: str, b: str) -> bool:
+    return a == b or a in _plurals(b) or b in _plurals(a)
 
 
-def _singular(word: str) -> str:
-    """Fold the regular English plurals (and -is/-es as in synthesis) onto one form; used on both sides of a comparison."""
-    for ending, stem in (("'s", ""), ("ies", "y"), ("sses", "ss"), ("es", ""), ("is", ""), ("s", ""), ("e", "")):
-        if word.endswith(ending) and not (ending == "s" and word.endswith("ss")) and len(word) > len(ending) + 2:
-            return word[: -len(ending)] + stem
-    return word
+def _plurals(word: str) -> set[str]:
+    """Return the regular plurals and possessives of a word, and -es for -is (synthesis, syntheses)."""
+    forms = {word + "s", word + "es", word + "'s"}
+    if word.endswith("y"):
+        forms.add(word[:-1] + "ies")
+    if word.endswith("is"):
+        forms.add(word[:-2] + "es")
+    return forms
