@@ -2,10 +2,10 @@
 
 SkillMixError                 what the user reads: one clear sentence, no traceback
 ├── BadInputError             an option, a file or a name is wrong              -> exit 2, nothing written
-├── BackendError              a model cannot be used at all (key, model name)   -> the run stops, answers are kept
-├── StoreError                answers can no longer be kept (disk, permissions) -> the run stops paying at once
-└── CallFailedError           one call failed for good                          -> data: the text is `failed`
-UnreadableError               a judge's reply is not a verdict                  -> data: the grading is `unreadable`
+├── BackendError              a model cannot be used at all (key, model name)   -> the run stops at once
+├── StoreError                answers can no longer be kept (disk, permissions) -> the run stops at once
+└── CallFailedError           one call failed for good                          -> data: `failed`
+UnreadableError               a judge's reply is not a verdict                  -> data: `unreadable`
 """
 
 from __future__ import annotations

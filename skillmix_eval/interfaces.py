@@ -1,4 +1,4 @@
-"""The extension points, on one page. A file in `backends/`, `graders/` or `styles/` implements one of them."""
+"""The extension points, on one page; a file in `backends/`, `graders/` or `styles/` implements one."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     """Base of all records: immutable, compared by value."""
 
 
-class Skill(Record):
+class Skill(Record, frozen=True, gc=False):
     """A language skill such as metaphor or modus ponens (never an agent's SKILL.md)."""
 
     id: str
@@ -29,7 +29,7 @@ class Skill(Record):
     example: str
 
 
-class Topic(Record):
+class Topic(Record, frozen=True, gc=False):
     """What a text is about; `words` is its word family, used only where code decides on-topic."""
 
     id: str
@@ -66,7 +66,7 @@ def skill_item(skill_id: str) -> str:
     return f"skill:{skill_id}"
 
 
-class Message(Record):
+class Message(Record, frozen=True, gc=False):
     """One turn of a chat."""
 
     role: str  # system, user or assistant
@@ -86,7 +86,7 @@ class Request(msgspec.Struct, frozen=True):
     question: Question | None = None  # for students that are code; never sent, never hashed
 
 
-class Usage(Record):
+class Usage(Record, frozen=True, gc=False):
     """Tokens of one or more calls, as the server reported them."""
 
     input: int = 0
@@ -96,7 +96,7 @@ class Usage(Record):
         return Usage(self.input + other.input, self.output + other.output)
 
 
-class Reply(Record):
+class Reply(Record, frozen=True, gc=False):
     """What a model returned for one call."""
 
     text: str
@@ -115,7 +115,7 @@ class TextStatus(StrEnum):
     FAILED = "failed"  # the call failed: not the student's doing, not scored
 
 
-class Text(Record):
+class Text(Record, frozen=True, gc=False):
     """What the student wrote for one question; `index` tells several texts for one question apart."""
 
     question: str  # Question.id
@@ -135,7 +135,7 @@ class GradingStatus(StrEnum):
     FAILED = "failed"  # the judge could not be reached
 
 
-class Verdict(Record):
+class Verdict(Record, frozen=True, gc=False):
     """One rubric item's point and what supports it."""
 
     met: bool
@@ -144,7 +144,7 @@ class Verdict(Record):
     span: tuple[int, int] | None = None  # where in the text code found it: character offsets, end exclusive
 
 
-class Grading(Record):
+class Grading(Record, frozen=True, gc=False):
     """One verdict per rubric item, from one judge call or from code."""
 
     question: str
@@ -157,7 +157,7 @@ class Grading(Record):
     usage: Usage = Usage()
 
 
-class Marks(Record):
+class Marks(Record, frozen=True, gc=False):
     """The three metrics of one text (SKILL-MIX): 0 or 1, 0 or 1, and a fraction of the k skills."""
 
     full_marks: float
@@ -165,7 +165,7 @@ class Marks(Record):
     skill_fraction: float
 
 
-class Score(Record):
+class Score(Record, frozen=True, gc=False):
     """A text's points after the vote and its metrics, with and without the deduction for naming a skill."""
 
     question: str

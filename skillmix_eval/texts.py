@@ -1,4 +1,4 @@
-"""What code can tell about an English text: sentences, words, a skill that is named, an echo. Pure functions."""
+"""What code can tell about an English text: sentences, words, a skill named, an echo. Pure functions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def sentences(text: str) -> list[str]:
 
 
 def count_sentences(text: str, counter: str = "sentencex") -> int:
-    """Count sentences with the kept splitter, or with `reference`: the public repository's regular expression.
+    """Count sentences with the kept splitter, or with `reference`, the public repository's expression.
 
     The reference counter exists for parity only: it needs one space and an ASCII capital between two
     sentences, so it misses line breaks and counts initials.
@@ -35,7 +35,7 @@ def words(text: str) -> list[str]:
 
 
 def named(name: str, text: str) -> bool:
-    """Tell whether a text names a skill: its name without the part in parentheses, in any case, hyphenation or number."""
+    """Tell whether a text names a skill, in any case, hyphenation or number; parentheses in names are left out."""
     wanted = words(_PARENTHESES.sub(" ", name))
     found = words(text)
     spans = (found[i : i + len(wanted)] for i in range(len(found) - len(wanted) + 1))
