@@ -37,7 +37,7 @@ class Topic(Record, frozen=True, gc=False):
     words: tuple[str, ...] = ()
 
 
-class Question(msgspec.Struct, frozen=True):
+class Question(Record, frozen=True, gc=False):
     """k skills in prompt order and a topic. `id` is a hash of the content, so runs are paired by it."""
 
     id: str

@@ -35,7 +35,7 @@ def words(text: str) -> list[str]:
 
 
 def named(name: str, text: str) -> bool:
-    """Tell whether a text names a skill, in any case, hyphenation or number; parentheses in names are left out."""
+    """Tell whether a text names a skill, in any case, hyphenation or number, parentheses left out."""
     wanted = words(_PARENTHESES.sub(" ", name))
     found = words(text)
     spans = (found[i : i + len(wanted)] for i in range(len(found) - len(wanted) + 1))

@@ -1,0 +1,51 @@
+"""Means with intervals. Pure functions of numbers; the unit is the question (see ARCHITECTURE.md)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from .records import Record
+
+Z95 = 1.959963984540054  # two-sided 95 %
+
+
+class Estimate(Record, frozen=True, gc=False):
+    """A mean over `n` questions with its standard error (NaN as None) and 95 % interval, all in [0, 1]."""
+
+    value: float | None
+    se: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+
+def estimate(values: Sequence[float] | np.ndarray) -> Estimate:
+    """Return the mean of one number in [0, 1] per question, with a Wilson interval at the effective n.
+
+    For 0/1 values this is the Wilson score interval. For means of several texts or fractions, n is
+    replaced by n_eff = p (1 - p) / Var(mean), never less than n, since a variable in [0, 1] varies at most
+    as much as a binary one (Miller 2024, arXiv 2411.00640; Bowyer et al. 2025, arXiv 2503.01747, on why
+    not Wald). The standard error is the sample standard deviation (ddof 1) over sqrt(n).
+    """
+    x = np.asarray(values, dtype=float)
+    n = len(x)
+    if n == 0:
+        return Estimate(None, None, None, None, 0)
+    p = float(x.mean())
+    se = float(x.std(ddof=1) / math.sqrt(n)) if n > 1 else None
+    low, high = wilson(p, max(float(n), p * (1 - p) / se**2) if se else float(n))
+    return Estimate(p, se, low, high, n)
+
+
+def wilson(p: float, n: float) -> tuple[float, float]:
+    """Return the 95 % Wilson score interval of a proportion p of n, n possibly fractional.
+
+    Written out because scipy's takes whole counts only; a test holds the two together.
+    """
+    z2 = Z95**2
+    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z95 / (1 + z2 / n) * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
+    return max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half))
