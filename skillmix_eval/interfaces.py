@@ -49,6 +49,10 @@ class JudgeStyle(Protocol):
         """Return the variables of the style's template."""
         ...
 
+    def schema(self, question: Question, text: Text, index: int) -> dict[str, object] | None:
+        """Return the JSON schema of the reply, or None for a style that has none."""
+        ...
+
     def read(self, question: Question, text: Text, index: int, reply: str) -> dict[str, Verdict]:
         """Return one verdict per rubric item that the judge was asked about.
 

@@ -1,0 +1,1 @@
+"""Models that answer: `--student NAME/MODEL` is the file NAME.py with `create(settings)`."""

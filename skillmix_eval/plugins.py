@@ -1,0 +1,66 @@
+"""Finds plugins: the file is the registration. `openai/gpt-x` is `backends/openai.py`.
+
+Other packages add theirs through the entry point groups `skillmix_eval.backends` and `skillmix_eval.styles`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from importlib.metadata import entry_points
+from types import ModuleType
+
+from . import backends, styles
+from .domain import Domain
+from .errors import BadInputError, unknown
+from .graders.rubric import RubricGrader
+from .graders.rules import RulesGrader
+from .interfaces import Backend, Grader
+from .spec import ModelSpec, Protocol, RunSpec
+from .templates import load_template
+
+_FOLDERS = {"backend": backends, "style": styles}
+
+
+def load_backend(settings: ModelSpec) -> Backend:
+    """Return the backend that `backend/model` names.
+
+    Raises BadInputError for an unknown name, BackendError for a missing key or extra.
+    """
+    kind, _, model = settings.model.partition("/")
+    if not model:
+        raise BadInputError(
+            f"A model is named backend/model, for example openai/gpt-4.1-mini, not '{settings.model}'; the "
+            f"backends are: {', '.join(plugin_names('backend'))}."
+        )
+    backend: Backend = _module("backend", kind).create(settings, model)
+    return backend
+
+
+def load_grader(spec: RunSpec, domain: Domain, protocol: Protocol) -> Grader:
+    """Return who grades this run's texts: the domain's code, or the judge that the run names."""
+    if domain.about.grading == "rules" and spec.judge is None:
+        return RulesGrader(domain.name, importlib.import_module(f"{__package__}.domains.{domain.name}.rules"))
+    if spec.judge is None:
+        raise BadInputError(
+            f"The domain '{domain.name}' is graded by a judge model; name one, for example "
+            "--judge openai/gpt-4.1 (with --judge-base-url for a server of your own)."
+        )
+    style = _module("style", protocol.judge_style.replace("-", "_"))
+    template = load_template(spec.judge_prompt or style.TEMPLATE.removesuffix(".j2"), "judge", domain.folder)
+    return RubricGrader(spec.judge, style.Style(), template)
+
+
+def plugin_names(kind: str) -> list[str]:
+    """Return the names that exist for a kind of plugin."""
+    own = [m.name for m in pkgutil.iter_modules(_FOLDERS[kind].__path__) if not m.name.startswith("_")]
+    return sorted({*own, *(e.name for e in entry_points(group=f"skillmix_eval.{kind}s"))})
+
+
+def _module(kind: str, name: str) -> ModuleType:
+    for entry in entry_points(group=f"skillmix_eval.{kind}s", name=name):
+        found: ModuleType = entry.load()
+        return found
+    if name not in plugin_names(kind):
+        raise unknown(kind, name.replace("_", "-"), [n.replace("_", "-") for n in plugin_names(kind)])
+    return importlib.import_module(f"{_FOLDERS[kind].__name__}.{name}")

@@ -1,0 +1,237 @@
+"""A run and its folder: spec.yaml, samples.parquet, catalogue.json, scores.json, report.md.
+
+Nothing in a folder depends on when or how often the run was interrupted: the same spec and replies give
+the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .domain import load_domain
+from .errors import BadInputError, StoreError
+from .records import Grading, Question, Record, Sample, Score, Skill, Text, Topic
+from .spec import RunSpec, make_spec, read_spec, write_spec
+
+
+class RunInfo(Record, frozen=True, gc=False):
+    """Who was asked what by which protocol, and who graded: no figure is shown without it."""
+
+    student: str
+    judge: str
+    protocol: str
+    reduce: str
+    domain: str
+    lists: str  # fingerprint of skills and topics
+    split: str
+    seed: int
+    sampler: str
+    prompts: dict[str, str]  # file name and hash of each prompt that was used
+    version: str
+    held_out_categories: tuple[str, ...] = ()
+    private: bool = False  # a user's own lists: their words are nowhere in the folder
+    notes: tuple[str, ...] = ()
+
+
+class Run(msgspec.Struct, frozen=True):
+    """A finished run."""
+
+    spec: RunSpec
+    info: RunInfo
+    samples: tuple[Sample, ...]
+
+
+class _Catalogue(msgspec.Struct, frozen=True):
+    info: RunInfo
+    skills: tuple[Skill, ...] = ()
+    topics: tuple[Topic, ...] = ()
+
+
+def open_folder(folder: Path, spec: RunSpec) -> None:
+    """Make the folder and write the spec into it, before anything is paid for.
+
+    Raises BadInputError when another run is there, StoreError when nothing can be written.
+    """
+    there = folder / "spec.yaml"
+    if there.is_file() and not _continues(make_spec(read_spec(there), str(there)), spec):
+        raise BadInputError(
+            f"{folder} holds another run (its spec.yaml has other settings); choose another --out."
+        )
+    if folder.is_dir() and not there.is_file() and any(folder.iterdir()):
+        raise BadInputError(f"{folder} is not empty and holds no run; choose another --out.")
+    _write(there, write_spec(spec).encode())
+
+
+def _continues(old: RunSpec, new: RunSpec) -> bool:
+    """Tell whether a run may take another's place: the same but for how much is asked, and how fast."""
+    loose: dict[str, Any] = {"k": (1,), "n": 1, "public": False}
+    students = [msgspec.structs.replace(s.student, max_connections=1, price=None) for s in (old, new)]
+    judges = [s.judge and msgspec.structs.replace(s.judge, max_connections=1, price=None) for s in (old, new)]
+    first, second = (
+        msgspec.structs.replace(s, **loose, student=student, judge=judge)
+        for s, student, judge in zip((old, new), students, judges, strict=True)
+    )
+    return first == second
+
+
+def write_run(folder: Path, run: Run, scores: bytes, report: str) -> None:
+    """Write a finished run; each file appears whole or not at all."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        pa.Table.from_pylist([_row(s) for s in run.samples], _schema(pa)), sink, compression="zstd"
+    )
+    skills = {s.id: s for x in run.samples for s in x.question.skills}
+    topics = {x.question.topic.id: x.question.topic for x in run.samples}
+    catalogue = _Catalogue(run.info) if run.info.private else _Catalogue(run.info, *_sorted(skills, topics))
+    _write(folder / "samples.parquet", sink.getvalue().to_pybytes())
+    _write(folder / "catalogue.json", msgspec.json.format(msgspec.json.encode(catalogue)))
+    _write(folder / "scores.json", scores)
+    _write(folder / "report.md", report.encode())
+    _write(folder / "spec.yaml", write_spec(run.spec).encode())
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run folder back.
+
+    Raises BadInputError when it is none, is unfinished, or its private lists are not where they were.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for name in ("spec.yaml", "catalogue.json", "samples.parquet"):
+        if not (folder / name).is_file():
+            raise BadInputError(
+                f"{folder} is not a finished run: it has no {name}. Run `skillmix run` again with the same "
+                "settings to finish it."
+            )
+    spec = make_spec(read_spec(folder / "spec.yaml"), str(folder / "spec.yaml"))
+    try:
+        catalogue = msgspec.json.decode((folder / "catalogue.json").read_bytes(), type=_Catalogue)
+        rows = pq.read_table(folder / "samples.parquet").to_pylist()
+        lists = _Lists(catalogue, spec)
+        samples = tuple(lists.sample(row) for row in rows)
+    except (msgspec.MsgspecError, pa.ArrowException, KeyError, OSError) as error:
+        raise BadInputError(f"{folder} cannot be read as a run: {error!r}.") from None
+    return Run(spec, catalogue.info, samples)
+
+
+class _Lists:
+    """Skills and topics by id: from the run folder, or from the user's private files."""
+
+    def __init__(self, catalogue: _Catalogue, spec: RunSpec) -> None:
+        skills, topics = catalogue.skills, catalogue.topics
+        if catalogue.info.private:
+            domain = load_domain(spec.domain, _path(spec.skills), _path(spec.topics), spec.public)
+            if domain.fingerprint != catalogue.info.lists:
+                raise BadInputError(
+                    f"This run used private lists ({spec.skills}, {spec.topics}) that have changed since; "
+                    "put the old files back to read it."
+                )
+            skills, topics = domain.skills, domain.topics
+        self._skills = {s.id: s for s in skills}
+        self._topics = {t.id: t for t in topics}
+
+    def sample(self, row: dict[str, Any]) -> Sample:
+        question = Question(
+            row["question"],
+            tuple(self._skills[s] for s in row["skills"]),
+            self._topics[row["topic"]],
+            row["occurrence"],
+        )
+        text = msgspec.convert(row["text"], Text)
+        gradings = tuple(msgspec.convert(_with_dict(g, "verdicts"), Grading) for g in row["gradings"])
+        kept = row["score"]
+        return Sample(
+            question, text, gradings, msgspec.convert(_with_dict(kept, "points"), Score) if kept else None
+        )
+
+
+def _row(sample: Sample) -> dict[str, Any]:
+    question = sample.question
+    gradings = [msgspec.to_builtins(g) for g in sample.gradings]
+    score = msgspec.to_builtins(sample.score) if sample.score else None
+    return {
+        "question": question.id,
+        "k": question.k,
+        "skills": [s.id for s in question.skills],
+        "topic": question.topic.id,
+        "occurrence": question.occurrence,
+        "text": msgspec.to_builtins(sample.text),
+        "gradings": [{**g, "verdicts": list(g["verdicts"].items())} for g in gradings],
+        "score": {**score, "points": list(score["points"].items())} if score else None,
+    }
+
+
+def _with_dict(row: dict[str, Any], name: str) -> dict[str, Any]:
+    return {**row, name: dict(row[name])}
+
+
+def _schema(pa: Any) -> Any:
+    usage = pa.struct([("input", pa.int64()), ("output", pa.int64())])
+    verdict = pa.struct(
+        [("met", pa.bool_()), ("reason", pa.string()), ("quote", pa.string()), ("span", pa.list_(pa.int64()))]
+    )
+    marks = pa.struct([(m, pa.float64()) for m in ("full_marks", "all_skills", "skill_fraction")])
+    text = pa.struct(
+        [(n, pa.string()) for n in ("question", "text", "status", "draft", "why")]
+        + [("index", pa.int64()), ("usage", usage)]
+    )
+    grading = pa.struct(
+        [(n, pa.string()) for n in ("question", "judge", "status", "why")]
+        + [("text", pa.int64()), ("index", pa.int64()), ("usage", usage)]
+        + [("verdicts", pa.map_(pa.string(), verdict))]
+    )
+    names = pa.list_(pa.string())
+    score = pa.struct(
+        [
+            ("question", pa.string()),
+            ("text", pa.int64()),
+            ("points", pa.map_(pa.string(), pa.bool_())),
+            ("ties", names),
+            ("named", names),
+            ("marks", marks),
+            ("marks_naming_allowed", marks),
+        ]
+    )
+    return pa.schema(
+        [
+            ("question", pa.string()),
+            ("k", pa.int64()),
+            ("skills", names),
+            ("topic", pa.string()),
+            ("occurrence", pa.int64()),
+            ("text", text),
+            ("gradings", pa.list_(grading)),
+            ("score", score),
+        ]
+    )
+
+
+def _sorted(
+    skills: dict[str, Skill], topics: dict[str, Topic]
+) -> tuple[tuple[Skill, ...], tuple[Topic, ...]]:
+    return tuple(skills[i] for i in sorted(skills)), tuple(topics[i] for i in sorted(topics))
+
+
+def _path(given: str | None) -> Path | None:
+    return Path(given) if given else None
+
+
+def _write(path: Path, data: bytes) -> None:
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(data)
+        os.replace(part, path)  # noqa: PTH105  atomic on every platform
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be written ({error.strerror}); make room or choose another --out. Every answer "
+            "that was paid for is in the store."
+        ) from None

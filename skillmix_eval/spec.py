@@ -1,0 +1,221 @@
+"""A run's settings as one value: from YAML or flags, written into the run folder, repeated from there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import msgspec
+import yaml
+from msgspec import Meta, Struct
+
+from .errors import BadInputError, unknown
+
+Text = Annotated[str, Meta(min_length=1)]
+
+
+class ModelSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A model and how it is asked. Keys are never here: only the name of the variable that holds one."""
+
+    model: Annotated[Text, Meta(description="backend/model, for example openai/gpt-4.1-mini")]
+    base_url: Annotated[
+        Text | None, Meta(description="address of an OpenAI-compatible server, ending in /v1")
+    ] = None
+    api_key_env: Annotated[Text, Meta(description="environment variable that holds the API key")] = (
+        "OPENAI_API_KEY"
+    )
+    revision: Annotated[
+        Text | None, Meta(description="what tells versions of the model behind this name apart, if anything")
+    ] = None
+    temperature: Annotated[
+        Annotated[float, Meta(ge=0, le=2)] | None, Meta(description="sampling temperature")
+    ] = None
+    top_p: Annotated[Annotated[float, Meta(gt=0, le=1)] | None, Meta(description="nucleus sampling")] = None
+    max_tokens: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="most tokens of a reply")] = (
+        None
+    )
+    system: Annotated[str | None, Meta(description="system message, none by default")] = None
+    price: Annotated[
+        Annotated[str, Meta(pattern=r"^\d+(\.\d+)?/\d+(\.\d+)?$")] | None,
+        Meta(description="US dollars per million input/output tokens, such as 0.40/1.60, to see the cost"),
+    ] = None
+    max_connections: Annotated[
+        Annotated[int, Meta(ge=1, le=10_000)], Meta(description="calls in flight at once")
+    ] = 64
+
+
+class Protocol(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a question becomes points."""
+
+    name: str
+    refine: bool = True
+    texts: int = 1
+    gradings: int = 1
+    reduce: str = "mean"
+    prompt: str = "draft"
+    refine_prompt: str = "refine"
+    judge_style: str = "json-items"
+    sentence_counter: str = "sentencex"
+
+
+PROTOCOLS = {
+    "standard": Protocol(name="standard"),
+    "draft": Protocol(name="draft", refine=False),
+    "paper": Protocol(
+        name="paper",
+        texts=3,
+        gradings=3,
+        reduce="max",
+        prompt="paper_draft",
+        refine_prompt="paper_refine",
+        judge_style="paper-table",
+    ),
+}
+Positive = Annotated[int, Meta(ge=1)]
+
+
+class RunSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Everything that decides a run's result. `None` means the domain's or the protocol's own choice."""
+
+    student: ModelSpec = ModelSpec(model="teacher/devices")
+    judge: ModelSpec | None = None
+    domain: Annotated[Text, Meta(description="built-in domain or a folder with a domain.toml")] = "devices"
+    skills: Annotated[str | None, Meta(description="CSV file with your own skills")] = None
+    topics: Annotated[str | None, Meta(description="text file with your own topics, one a line")] = None
+    public: Annotated[bool, Meta(description="your own lists are no secret: show their names")] = False
+    split: Annotated[str, Meta(description="train, held-out or all categories and topics")] = "all"
+    sampler: Annotated[str, Meta(description="balanced, or reference (the public repository's draw)")] = (
+        "balanced"
+    )
+    k: tuple[Positive, ...] = (1, 2, 3, 4, 5)
+    n: Annotated[Positive, Meta(description="questions for each k")] = 100
+    seed: Annotated[int, Meta(description="seed of the questions")] = 0
+    protocol: Annotated[str | None, Meta(description="standard, draft or paper (default: the domain's)")] = (
+        None
+    )
+    refine: Annotated[bool | None, Meta(description="ask for a better text after the draft")] = None
+    texts: Annotated[Positive | None, Meta(description="texts per question")] = None
+    gradings: Annotated[Positive | None, Meta(description="gradings per text, majority per item")] = None
+    reduce: Annotated[str | None, Meta(description="mean or max over a question's texts")] = None
+    prompt: Annotated[str | None, Meta(description="your own template for the first turn (.j2)")] = None
+    refine_prompt: Annotated[str | None, Meta(description="your own template for the second turn")] = None
+    judge_prompt: Annotated[str | None, Meta(description="your own template for the judge")] = None
+    judge_style: Annotated[
+        str | None, Meta(description="form of the judge's verdict: json-items, paper-table or paper-lines")
+    ] = None
+    sentence_counter: Annotated[
+        str | None, Meta(description="sentencex, or reference (the public repository's expression)")
+    ] = None
+
+    def resolved_protocol(self, default: str) -> Protocol:
+        """Return the protocol with the run's own changes; a changed one says so in its name."""
+        name = self.protocol or default
+        if name not in PROTOCOLS:
+            raise unknown("protocol", name, PROTOCOLS)
+        base = PROTOCOLS[name]
+        own = {f: getattr(self, f) for f in Protocol.__struct_fields__ if f != "name"}
+        changes = {f: v for f, v in own.items() if v is not None and v != getattr(base, f)}
+        if not changes:
+            return base
+        label = ", ".join(f"{f}={v}" for f, v in sorted(changes.items()))
+        return msgspec.structs.replace(base, name=f"{name} ({label})", **changes)
+
+
+CHOICES = {
+    "reduce": ("mean", "max"),
+    "sentence_counter": ("sentencex", "reference"),
+    "split": ("train", "held-out", "all"),
+    "sampler": ("balanced", "reference"),
+    "protocol": tuple(PROTOCOLS),
+}
+
+
+def parse_ks(given: str) -> tuple[int, ...]:
+    """Read '3', '2,3' or '1-5' as numbers of skills."""
+    found: list[int] = []
+    for part in given.split(","):
+        match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part)
+        if not match:
+            raise BadInputError(f"-k takes a number, a list or a range such as 3, 2,3 or 1-5, not '{given}'.")
+        low, high = int(match[1]), int(match[2] or match[1])
+        if not 1 <= low <= high <= 20:
+            raise BadInputError(
+                f"-k {given}: k goes from 1 to 20, and a range from the smaller to the larger."
+            )
+        found.extend(range(low, high + 1))
+    return tuple(sorted(set(found)))
+
+
+def make_spec(settings: dict[str, Any], source: str = "the options") -> RunSpec:
+    """Check settings (from YAML, flags, or both merged) and return them as a RunSpec.
+
+    Raises BadInputError that names the setting, what was given, and the nearest known name.
+    """
+    settings = dict(settings)
+    for role in ("student", "judge"):
+        if isinstance(settings.get(role), str):
+            settings[role] = {"model": settings[role]}
+        if isinstance(settings.get(role), dict):
+            _known(settings[role], ModelSpec, f"{source}: {role}")
+    if isinstance(settings.get("k"), str):
+        settings["k"] = parse_ks(settings["k"])
+    elif isinstance(settings.get("k"), int):
+        settings["k"] = (settings["k"],)
+    _known(settings, RunSpec, source)
+    for name, allowed in CHOICES.items():
+        if settings.get(name) is not None and settings[name] not in allowed:
+            raise unknown(f"value of {name}", str(settings[name]), allowed)
+    try:
+        spec = msgspec.convert(settings, RunSpec)
+    except msgspec.ValidationError as error:
+        raise BadInputError(f"{source}: {str(error).replace(' - at `$.', ' (').replace('`', '')}.") from None
+    for model in (spec.student, spec.judge):
+        if model and model.base_url and re.search(r"[@?]", model.base_url):
+            raise BadInputError(
+                f"{source}: a base_url must not hold a name, key or query, since it is written into results; "
+                "put the key into an environment variable and name that with --api-key-env."
+            )
+    if not spec.k:
+        raise BadInputError(f"{source}: k is empty; give at least one number of skills.")
+    return spec
+
+
+def read_spec(path: Path) -> dict[str, Any]:
+    """Read a YAML spec into settings that flags may still override."""
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInputError(f"The spec {path} cannot be read: {error}.") from None
+    except yaml.YAMLError as error:
+        raise BadInputError(f"The spec {path} is not valid YAML: {error}.") from None
+    if not isinstance(found, dict):
+        raise BadInputError(f"The spec {path} must hold settings such as 'k: [2, 3]', one a line.")
+    return found
+
+
+def write_spec(spec: RunSpec) -> str:
+    """Return the spec as YAML that repeats the run."""
+    return yaml.safe_dump(msgspec.to_builtins(spec), sort_keys=True, allow_unicode=True)
+
+
+def option_fields(kind: type[Struct]) -> dict[str, tuple[Any, str]]:
+    """Return each setting's plain type and its description: one source for YAML, flags and help."""
+    hints = get_type_hints(kind, include_extras=True)
+    found: dict[str, tuple[Any, str]] = {}
+    for name, hint in hints.items():
+        text = next((m.description for m in getattr(hint, "__metadata__", ()) if m.description), None)
+        if text:
+            found[name] = (_plain(hint), text)
+    return found
+
+
+def _plain(hint: Any) -> type:
+    shown = repr(hint)
+    return next((kind for kind in (bool, float, int) if f"'{kind.__name__}'" in shown), str)
+
+
+def _known(settings: dict[str, Any], kind: type[Struct], source: str) -> None:
+    for name in settings:
+        if name not in kind.__struct_fields__:
+            raise BadInputError(f"{source}: {unknown('setting', str(name), kind.__struct_fields__)}")

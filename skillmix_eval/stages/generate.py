@@ -1,0 +1,94 @@
+"""Request -> text. A pure half reads a reply; two short calls around it ask the student."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+
+from .. import texts
+from ..errors import CallFailedError
+from ..records import Reply, Request, Text, TextStatus, Usage
+
+Ask = Callable[[Request], Awaitable[Reply]]
+
+_REFUSAL = re.compile(
+    r"^(?:i['’]?m (?:very |really )?sorry|sorry|i apologi[sz]e|unfortunately)?[,.;:!\s]*(?:but )?"
+    r"(?:i(?: am|['’]m)?|as an ai[^,.]*,? i(?: am|['’]m)?) "
+    r"(?:can(?:no|['’])t|cannot|won['’]t|will not|unable to|not able to|must decline to)\s+"
+    r"(?:help|assist|fulfil|comply|provide|create|write|generate|do that|complete|continue|produce)",
+    re.IGNORECASE,
+)
+_MARKER = re.compile(r"answer:", re.IGNORECASE)
+_EXPLANATION = re.compile(r"explanation", re.IGNORECASE)
+
+
+async def generate(request: Request, index: int, ask: Ask, reply_form: str) -> tuple[Text, str]:
+    """Ask for a text; return it with the student's whole reply, which a second turn quotes."""
+    try:
+        reply = await ask(request)
+    except CallFailedError as error:
+        return failed_text(request, index, str(error)), ""
+    return read_text(request, index, reply, reply_form), reply.text
+
+
+async def refine(request: Request, draft: Text, ask: Ask, reply_form: str) -> Text:
+    """Ask for a better text and return it with the draft and the tokens of both turns."""
+    text, _ = await generate(request, draft.index, ask, reply_form)
+    return Text(
+        text.question,
+        text.index,
+        text.text,
+        text.status,
+        draft=draft.text,
+        why=text.why,
+        usage=draft.usage + text.usage,
+    )
+
+
+def read_text(request: Request, index: int, reply: Reply, reply_form: str) -> Text:
+    """Turn a student's reply into a text with a status; a reply that is none is not graded as one."""
+    written = extract(reply.text, reply_form)
+    prompt = "\n".join(m.content for m in request.messages if m.role != "assistant")
+    status, why = _status(written, reply, prompt)
+    return Text(_id(request), index, written, status, why=why, usage=reply.usage)
+
+
+def failed_text(request: Request, index: int, why: str) -> Text:
+    """Return the record of a text that could not be had; it is never scored."""
+    return Text(_id(request), index, "", TextStatus.FAILED, why=why, usage=Usage())
+
+
+def extract(reply: str, reply_form: str) -> str:
+    """Return the text in a reply: all of it, or (form `answer`) what follows the last 'Answer:'.
+
+    The form `answer` is the public repository's: up to the first 'Explanation' after the marker; without
+    the marker the whole reply counts. Quotation marks around the whole text are taken off.
+    """
+    if reply_form == "answer":
+        *_, last = (m.end() for m in _MARKER.finditer(reply)) if _MARKER.search(reply) else (0,)
+        reply = _EXPLANATION.split(reply[last:], maxsplit=1)[0]
+    return _unquote(reply.strip().strip("*").strip())
+
+
+def _unquote(text: str) -> str:
+    for opening, closing in (('"', '"'), ("“", "”")):
+        inner = text[1:-1]
+        if len(text) > 1 and text[0] == opening and text[-1] == closing and opening not in inner:
+            return inner.strip() if closing not in inner else text
+    return text
+
+
+def _status(written: str, reply: Reply, prompt: str) -> tuple[TextStatus, str]:
+    if reply.stop == "refusal" or _REFUSAL.match(reply.text.strip()):
+        return TextStatus.REFUSED, "the student declines the task"
+    if reply.stop == "length":
+        return TextStatus.TRUNCATED, "the token limit cut the reply off; raise --max-tokens"
+    if not any(c.isalnum() for c in written):
+        return TextStatus.EMPTY, "the reply holds no text"
+    if texts.echoed(written, prompt):
+        return TextStatus.ECHOED, "at least half of the text is copied from the prompt"
+    return TextStatus.OK, ""
+
+
+def _id(request: Request) -> str:
+    return request.question.id if request.question else ""

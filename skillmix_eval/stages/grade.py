@@ -1,0 +1,57 @@
+"""Text -> gradings: one judge call each, or code. The sentence limit is always decided by counting."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from ..errors import CallFailedError
+from ..interfaces import Grader
+from ..records import (
+    SENTENCE_LIMIT,
+    Grading,
+    GradingStatus,
+    Question,
+    Reply,
+    Request,
+    Text,
+    TextStatus,
+    Verdict,
+)
+from ..texts import count_sentences
+
+Ask = Callable[[Request], Awaitable[Reply]]
+
+
+async def grade(
+    question: Question, text: Text, grader: Grader, ask: Ask | None, gradings: int, counter: str
+) -> tuple[Grading, ...]:
+    """Return `gradings` independent gradings of a text; none for a text that is not one."""
+    if text.status is not TextStatus.OK:
+        return ()
+    calls = [_grade_once(question, text, grader, ask, index) for index in range(gradings)]
+    return tuple(settle(question, text, g, counter) for g in await asyncio.gather(*calls))
+
+
+def settle(question: Question, text: Text, grading: Grading, counter: str) -> Grading:
+    """Put the counted sentence limit in place of whatever a judge said of it, and order the items."""
+    if grading.status is not GradingStatus.OK:
+        return grading
+    found, limit = count_sentences(text.text, counter), question.sentence_limit
+    counted = Verdict(found <= limit, f"{found} sentence{'s' * (found != 1)}, at most {limit} allowed")
+    verdicts = {**grading.verdicts, SENTENCE_LIMIT: counted}
+    ordered = {item: verdicts[item] for item in question.items}
+    return msgspec.structs.replace(grading, verdicts=ordered)
+
+
+async def _grade_once(question: Question, text: Text, grader: Grader, ask: Ask | None, index: int) -> Grading:
+    request = grader.ask(question, text, index)
+    try:
+        reply = await ask(request) if request and ask else None
+    except CallFailedError as error:
+        return Grading(
+            question.id, text.index, index, grader.fingerprint, GradingStatus.FAILED, why=str(error)
+        )
+    return grader.read(question, text, index, reply)
