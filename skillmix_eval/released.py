@@ -79,14 +79,24 @@ _Gradings = dict[_Key, list[ReleasedGrading]]
 
 def read_released(folder: Path) -> list[ReleasedStudent]:
     """Return the students whose records a folder holds: the repository's own layout, or its round folders."""
+    try:
+        return _read(folder)
+    except OSError as error:
+        where = error.filename or folder
+        raise BadInputError(f"{where} cannot be read ({error.strerror}); check its permissions.") from error
+
+
+def _read(folder: Path) -> list[ReleasedStudent]:
     if not folder.is_dir():
         raise BadInputError(f"{folder} is no folder; give the one that holds the released records.")
-    found = sorted(_students(folder), key=lambda f: (f.student, f.where))
+    bases = (folder, folder / "records", folder / "test")
+    found = next((there for base in bases if (there := list(_students(base)))), [])
     if not found:
         raise BadInputError(
             f"{folder} holds no released records; expected k*_s*_v*_r*/<student>/{_RECORDS} in it, "
             "in its folder 'records' or in its folder 'test'."
         )
+    found.sort(key=lambda f: (f.student, f.where))
     return [_student(name, list(group)) for name, group in groupby(found, key=lambda f: f.student)]
 
 
@@ -95,30 +105,24 @@ def judge_style_for(reply: str) -> Literal["paper-table", "paper-lines"]:
     return "paper-table" if _TABLE_ROW.search(reply) else "paper-lines"
 
 
-def _students(folder: Path) -> Iterator[_Found]:
-    for base in (folder, folder / "records", folder / "test"):
-        for path in _folders(base):
-            if match := _ROUND.fullmatch(path.name):
-                k, seed, prompt, number = match.groups()
-                where = _Round(int(k), int(seed), prompt, int(number))
-                yield from (_Found(p.name, where, p) for p in _folders(path) if _holds_records(p))
+def _students(base: Path) -> Iterator[_Found]:
+    for path in _folders(base):
+        if match := _ROUND.fullmatch(path.name):
+            k, seed, prompt, number = match.groups()
+            where = _Round(int(k), int(seed), prompt, int(number))
+            yield from (_Found(p.name, where, p) for p in _folders(path) if _holds_records(p))
 
 
 def _holds_records(folder: Path) -> bool:
     if (folder / _RECORDS).is_file():
         return True
     if (folder / "graded").is_dir():
-        raise BadInputError(
-            f"{folder} holds gradings but no {_RECORDS}; put the student's records beside them."
-        )
+        raise BadInputError(f"{folder} holds gradings but no {_RECORDS}; copy the student's records too.")
     return False
 
 
 def _folders(folder: Path) -> list[Path]:
-    try:
-        return sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
-    except OSError as error:
-        raise BadInputError(f"{folder} cannot be read ({error.strerror}); check its permissions.") from error
+    return sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
 
 
 def _student(name: str, found: list[_Found]) -> ReleasedStudent:
@@ -150,9 +154,7 @@ def _round(found: _Found) -> tuple[list[ReleasedRow], list[str]]:
     keys = [(row.skills, row.topic) for row in rows]
     repeated = sum(times - 1 for times in Counter(keys).values())
     if repeated:
-        notes.append(
-            f"{repeated} rows repeat a question; their gradings are matched in the order of the rows"
-        )
+        notes.append(f"{repeated} rows repeat a question; their gradings are matched in file order")
     full: list[ReleasedRow] = []
     for row, key in zip(rows, keys, strict=True):
         gradings = tuple(waiting[key].pop(0) for waiting in per_run if waiting.get(key))
@@ -178,17 +180,17 @@ def _texts(found: _Found) -> list[ReleasedRow]:
     rows = []
     for line, row in _table(path, ("k", "skills", "topic", "text_0", "text_1")):
         skills, topic = _key(row)
-        if row["k"].strip() != str(len(skills)) or len(skills) != found.where.k:
+        if row["k"].strip().removesuffix(".0") != str(found.where.k) or len(skills) != found.where.k:
             raise BadInputError(
-                f"{path}, line {line}: k is {row['k']!r} in a folder for k = {found.where.k}, but {len(skills)} "
-                "skills are named; correct the row (names may hold no comma)."
+                f"{path}, line {line}: k is {row['k']!r} in a folder for k = {found.where.k} and "
+                f"{len(skills)} skills are named; correct the row (names may hold no comma)."
             )
         rows.append(ReleasedRow(*found.where, skills, topic, row["text_0"], row["text_1"]))
     return rows
 
 
 def _graded(folder: Path) -> tuple[list[_Gradings], list[str]]:
-    """Return the gradings of each grading file, and a note where the files of several runs are one file copied."""
+    """Return the gradings of each grading file, and a note where several runs are one file copied."""
     per_run: list[_Gradings] = []
     contents: dict[tuple[str, ...], list[bytes]] = defaultdict(list)
     for judge, turn, run, prompt, path in sorted(_grading_files(folder / "graded")):
@@ -223,16 +225,17 @@ def _key(row: dict[str, str]) -> _Key:
     return tuple(" ".join(name.split()) for name in row["skills"].split(",")), row["topic"].strip()
 
 
-def _table(
-    path: Path, needed: tuple[str, ...], one_of: tuple[str, ...] = ()
-) -> list[tuple[int, dict[str, str]]]:
+_Rows = list[tuple[int, dict[str, str]]]
+
+
+def _table(path: Path, needed: tuple[str, ...], one_of: tuple[str, ...] = ()) -> _Rows:
     """Return the rows of a CSV file with their last line's number; every row must be whole."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, strict=True)
             columns = reader.fieldnames or []
             rows = [(reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (UnicodeDecodeError, csv.Error) as error:
         raise BadInputError(f"{path} is no readable CSV file ({error}); copy it again.") from error
     missing = [name for name in needed if name not in columns]
     if one_of and not set(one_of) & set(columns):
@@ -241,7 +244,5 @@ def _table(
         raise BadInputError(f"{path} has no column {', '.join(missing)}; copy it again from the repository.")
     for line, row in rows:
         if None in row or None in row.values():
-            raise BadInputError(
-                f"{path}, line {line}: the row has not {len(columns)} fields; copy the file again."
-            )
+            raise BadInputError(f"{path}, line {line}: the row is not {len(columns)} fields; copy it again.")
     return rows
