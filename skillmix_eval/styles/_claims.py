@@ -14,7 +14,7 @@ from skillmix_eval.records import Question, Text, Verdict
 
 from ._labels import Labels, limit_words
 
-_POINT = re.compile(r"([01])(?:\.0+)?")
+_POINT = re.compile(r"[01](?:\.0+)?")
 _SHOWN = 60
 
 
@@ -54,11 +54,15 @@ def settle(question: Question, claims: list[Claim], planted: list[Claim]) -> dic
     return {item: verdicts[item] for item in question.items}
 
 
+def is_point(words: str) -> bool:
+    """Tell whether words are a point: 0 or 1, also written as 1.0."""
+    return _POINT.fullmatch(words) is not None
+
+
 def _met(claim: Claim) -> bool:
-    found = _POINT.fullmatch(claim.point)
-    if found is None:
+    if not is_point(claim.point):
         raise UnreadableError(f"the point for {claim.item} is '{shown(claim.point)}', neither 0 nor 1")
-    return found[1] == "1"
+    return claim.point.startswith("1")
 
 
 class LabelStyle(JudgeStyle):

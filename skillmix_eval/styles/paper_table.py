@@ -6,7 +6,7 @@ import re
 
 from skillmix_eval.errors import UnreadableError
 
-from ._claims import Claim, LabelStyle, shown
+from ._claims import Claim, LabelStyle, is_point, shown
 from ._labels import Labels, is_total
 
 TEMPLATE = "judge_paper_table.j2"
@@ -33,19 +33,20 @@ def _is_rule(line: str) -> bool:
 
 
 def _row(labels: Labels, line: str, is_head: bool) -> Claim | None:
-    """Return what one line claims: nothing for prose, rules, headings and the judge's own total."""
+    """Return what one line claims: nothing for prose, rules, column heads and the judge's own total."""
     if "|" not in line or _is_rule(line):
         return None
     body = _QUOTED.sub("", line, count=1).rstrip()
     label, bar, cell = body.removeprefix("|").removesuffix("|").rpartition("|")
+    point = cell.strip(" \t*_`")
+    if not bar or (is_head and not is_point(point)):
+        return None
     try:
         item = labels.match(label.strip())
     except UnreadableError as error:
         return Claim(fault=str(error))
-    point = cell.strip(" \t*_`")
-    if item is not None and bar:
+    if item is not None:
         return Claim(item, point)
-    is_row = body.startswith("|") and any(c.isdigit() for c in cell)
-    if is_row and not is_head and not is_total(label):
+    if body.startswith("|") and any(c.isdigit() for c in cell) and not is_total(label):
         return Claim(fault=f"a row claims a point for '{shown(label)}', which is no item of the rubric")
     return None
