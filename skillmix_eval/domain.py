@@ -189,7 +189,7 @@ def read_topics(path: Path, opaque_ids: bool = False) -> tuple[Topic, ...]:
 
 def slug(name: str) -> str:
     """Return the id of a name: lower case, words joined by hyphens."""
-    return re.sub(r"[^\w]+", "-", name.casefold()).strip("-") or _opaque("item", name)
+    return re.sub(r"[^\w]+", "-", re.sub("['’]", "", name.casefold())).strip("-") or _opaque("item", name)
 
 
 def _opaque(kind: str, name: str) -> str:

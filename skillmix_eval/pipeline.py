@@ -9,13 +9,15 @@ import msgspec
 
 from .calls import Caller
 from .interfaces import Grader
-from .records import Question, Sample, TextStatus
+from .records import Question, Sample, Text, TextStatus
 from .spec import ModelSpec, Protocol
 from .stages.generate import generate, refine
 from .stages.grade import grade
 from .stages.prompt import draft_request, refine_request
 from .stages.score import score
 from .templates import Template
+
+_NOTHING_TO_REFINE = (TextStatus.FAILED, TextStatus.EMPTY, TextStatus.REFUSED)
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -26,50 +28,63 @@ class Plan(msgspec.Struct, frozen=True):
     draft: Template
     refine: Template | None
     grader: Grader
-    ask_student: Caller
+    ask_student: Caller | None  # None where texts are given and only graded
     ask_judge: Caller | None
 
 
-async def answer(plan: Plan, question: Question, index: int) -> Sample:
+class Job(msgspec.Struct, frozen=True):
+    """A question to answer; `text` is there when only the grading is wanted."""
+
+    question: Question
+    index: int
+    text: Text | None = None
+
+
+async def answer(plan: Plan, job: Job) -> Sample:
     """Take one question through its whole life: prompt, generate, refine, grade, score."""
-    first = draft_request(question, index, plan.draft, plan.student)
-    text, reply = await generate(first, index, plan.ask_student, plan.draft.header.reply)
-    if plan.refine and text.status not in (TextStatus.FAILED, TextStatus.EMPTY, TextStatus.REFUSED):
-        second = refine_request(first, reply, text.text, plan.refine)
-        text = await refine(second, text, plan.ask_student, plan.refine.header.reply)
+    question, protocol = job.question, plan.protocol
+    text = job.text or await write(plan, question, job.index)
     gradings = await grade(
-        question, text, plan.grader, plan.ask_judge, plan.protocol.gradings, plan.protocol.sentence_counter
+        question, text, plan.grader, plan.ask_judge, protocol.gradings, protocol.sentence_counter
     )
     return Sample(question, text, gradings, score(question, text, gradings))
 
 
-async def run(
-    plan: Plan, questions: Iterable[Question], on_sample: Callable[[Sample], None]
-) -> tuple[Sample, ...]:
-    """Take all questions through their lives, many at once, and return the samples in question order.
+async def write(plan: Plan, question: Question, index: int) -> Text:
+    """Have the student write a text, and improve it where the protocol has a second turn."""
+    assert plan.ask_student is not None  # noqa: S101  a plan without a student has jobs with texts
+    first = draft_request(question, index, plan.draft, plan.student)
+    text, reply = await generate(first, index, plan.ask_student, plan.draft.header.reply)
+    if plan.refine is None or text.status in _NOTHING_TO_REFINE:
+        return text
+    second = refine_request(first, reply, text.text, plan.refine)
+    return await refine(second, text, plan.ask_student, plan.refine.header.reply)
 
-    A text is graded when it arrives. Only as many questions are in memory as calls can be in flight.
+
+async def run(plan: Plan, jobs: Iterable[Job], on_sample: Callable[[Sample], None]) -> tuple[Sample, ...]:
+    """Do all jobs, many at once, and return their samples in the order of the jobs.
+
+    A text is graded when it arrives. Jobs are taken up lazily: a million questions make no million tasks.
     Raises the first BackendError or StoreError, after which nothing more is asked.
     """
-    jobs = _jobs(questions, plan.protocol.texts)
+    numbered = enumerate(jobs)
     done: dict[int, Sample] = {}
 
     async def work() -> None:
-        for number, question, index in jobs:
-            done[number] = await answer(plan, question, index)
+        for number, job in numbered:
+            done[number] = await answer(plan, job)
             on_sample(done[number])
 
-    judge_limit = plan.ask_judge.backend.limit if plan.ask_judge else 0
+    limits = [ask.backend.limit for ask in (plan.ask_student, plan.ask_judge) if ask]
     try:
         async with asyncio.TaskGroup() as group:
-            for _ in range(plan.ask_student.backend.limit + judge_limit):
+            for _ in range(sum(limits)):
                 group.create_task(work())
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from None
     return tuple(done[number] for number in sorted(done))
 
 
-def _jobs(questions: Iterable[Question], texts: int) -> Iterator[tuple[int, Question, int]]:
-    for number, question in enumerate(questions):
-        for index in range(texts):
-            yield number * texts + index, question, index
+def jobs_for(questions: Iterable[Question], texts: int) -> Iterator[Job]:
+    """Return one job per text that each question is to have."""
+    return (Job(question, index) for question in questions for index in range(texts))

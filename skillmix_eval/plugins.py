@@ -39,16 +39,21 @@ def load_backend(settings: ModelSpec) -> Backend:
 
 def load_grader(spec: RunSpec, domain: Domain, protocol: Protocol) -> Grader:
     """Return who grades this run's texts: the domain's code, or the judge that the run names."""
-    if domain.about.grading == "rules" and spec.judge is None:
+    if domain.about.grading == "rules" and (spec.judge is None or spec.judge.model == "rules"):
         return RulesGrader(domain.name, importlib.import_module(f"{__package__}.domains.{domain.name}.rules"))
-    if spec.judge is None:
+    if spec.judge is None or spec.judge.model == "rules":
         raise BadInputError(
             f"The domain '{domain.name}' is graded by a judge model; name one, for example "
             "--judge openai/gpt-4.1 (with --judge-base-url for a server of your own)."
         )
-    style = _module("style", protocol.judge_style.replace("-", "_"))
+    style = load_style(protocol.judge_style)
     template = load_template(spec.judge_prompt or style.TEMPLATE.removesuffix(".j2"), "judge", domain.folder)
     return RubricGrader(spec.judge, style.Style(), template)
+
+
+def load_style(name: str) -> ModuleType:
+    """Return the module of a judge style: its `Style` and its `TEMPLATE`."""
+    return _module("style", name.replace("-", "_"))
 
 
 def plugin_names(kind: str) -> list[str]:

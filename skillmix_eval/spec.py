@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_args, get_type_hints
 
 import msgspec
 import yaml
@@ -169,7 +169,8 @@ def make_spec(settings: dict[str, Any], source: str = "the options") -> RunSpec:
     try:
         spec = msgspec.convert(settings, RunSpec)
     except msgspec.ValidationError as error:
-        raise BadInputError(f"{source}: {str(error).replace(' - at `$.', ' (').replace('`', '')}.") from None
+        fault, _, place = str(error).replace("`", "").partition(" - at $.")
+        raise BadInputError(f"{source}: {place or 'settings'}: {fault}.") from None
     for model in (spec.student, spec.judge):
         if model and model.base_url and re.search(r"[@?]", model.base_url):
             raise BadInputError(
@@ -210,9 +211,12 @@ def option_fields(kind: type[Struct]) -> dict[str, tuple[Any, str]]:
     return found
 
 
-def _plain(hint: Any) -> type:
-    shown = repr(hint)
-    return next((kind for kind in (bool, float, int) if f"'{kind.__name__}'" in shown), str)
+def _plain(hint: Any) -> Any:
+    """Find the plain type under Annotated and unions with None."""
+    inside = [
+        _plain(part) for part in get_args(hint) if not isinstance(part, Meta) and part is not type(None)
+    ]
+    return inside[0] if inside else hint
 
 
 def _known(settings: dict[str, Any], kind: type[Struct], source: str) -> None:

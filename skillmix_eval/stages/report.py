@@ -1,223 +1,132 @@
-"""Samples -> the figures of a run, each with its n, interval and coverage, and their Markdown. Pure."""
+"""Figures -> the tables people read, and their Markdown. Pure; the terminal shows the same tables."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
-from ..records import (
-    MAKES_SENSE,
-    ON_TOPIC,
-    SENTENCE_LIMIT,
-    GradingStatus,
-    Question,
-    Record,
-    Sample,
-    Score,
-    Skill,
-    TextStatus,
-    Usage,
-    skill_item,
-)
-from ..stats import Estimate, estimate
-from ..texts import count_sentences, words
-
-METRICS = {
-    "full_marks": "Full marks",
-    "all_skills": "All skills",
-    "skill_fraction": "Skill fraction",
-}
-ITEMS = {ON_TOPIC: "On topic", MAKES_SENSE: "Makes sense", SENTENCE_LIMIT: "Sentence limit"}
-SATURATED = 0.05  # the public leaderboard runs no larger k once full marks fall below this
+from ..figures import METRICS, Figure, Figures, GroupRow, KRow
+from ..records import Record
+from ..stats import Estimate
 
 
-class Figure(Record, frozen=True, gc=False):
-    """An estimate over the scored questions, and the range it could take if the others were known."""
+class Table(Record, frozen=True, gc=False):
+    """A titled table of text; `brief` ones are shown in the terminal too."""
 
-    estimate: Estimate
-    lowest: float | None  # every unscored question counted as 0
-    highest: float | None  # every unscored question counted as 1
-
-
-class KRow(Record, frozen=True, gc=False):
-    """All figures of one k. Metrics are after the deduction for naming a skill; also without it."""
-
-    k: int
-    questions: int
-    texts: int
-    scored_texts: int
-    metrics: dict[str, Figure]
-    metrics_naming_allowed: dict[str, Figure]
-    statuses: dict[str, int]  # texts by status
-    gradings: dict[str, int]  # gradings by status
-    ties: int  # rubric items whose votes tied
-    named: int  # scored texts that name one of their skills
-    mean_words: float | None  # of texts that are texts
-    mean_sentences: float | None
-
-    @property
-    def coverage(self) -> float:
-        """Share of texts that have a score."""
-        return self.scored_texts / self.texts if self.texts else 0.0
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+    brief: bool = True
 
 
-class GroupRow(Record, frozen=True, gc=False):
-    """The share of points earned in one group: a skill, a category, a topic, a rubric item."""
-
-    id: str
-    label: str
-    estimate: Estimate
-
-
-class Saturation(Record, frozen=True, gc=False):
-    """The smallest k whose full marks are below 0.05, and whether the whole interval is."""
-
-    k: int
-    full_marks: Estimate
-    certain: bool
-
-
-class Figures(Record, frozen=True, gc=False):
-    """Everything a report shows."""
-
-    by_k: tuple[KRow, ...]
-    by_item: tuple[GroupRow, ...]
-    by_category: tuple[GroupRow, ...]
-    by_part: tuple[GroupRow, ...]  # skills of train and of held-out categories
-    by_skill: tuple[GroupRow, ...]
-    by_topic: tuple[GroupRow, ...]
-    saturation: Saturation | None
-    usage: dict[str, Usage]  # tokens of student and judge behind these samples
+def tables(figures: Figures) -> list[Table]:
+    """Return all tables of a report, most important first; empty ones are left out."""
+    with_naming = any(row.named for row in figures.by_k)
+    found = [
+        _metrics("Scores by number of skills k", figures.by_k, lambda r: r.metrics),
+        _metrics(
+            "The same without the deduction for naming a skill",
+            figures.by_k if with_naming else (),
+            lambda r: r.metrics_naming_allowed,
+        ),
+        _texts(figures.by_k),
+        _groups("Where points are lost", "Rubric item", figures.by_item),
+        _groups("Held-out and train categories", "Skills of", figures.by_part),
+        _groups("Categories, weakest first", "Category", figures.by_category),
+        _groups("Weakest skills", "Skill", figures.by_skill[:5]),
+        _groups("All skills, weakest first", "Skill", figures.by_skill, brief=False),
+        _groups("Full marks by topic, lowest first", "Topic", figures.by_topic, brief=False),
+    ]
+    return [table for table in found if table.rows]
 
 
-def figures(
-    samples: Sequence[Sample], reduce: str, labels: Mapping[str, str], held_out_categories: Iterable[str] = ()
-) -> Figures:
-    """Compute a run's figures. The unit is the question: its texts are reduced to one number first."""
-    by_k: dict[int, list[Sample]] = defaultdict(list)
-    for sample in samples:
-        by_k[sample.question.k].append(sample)
-    rows = tuple(_k_row(k, by_k[k], reduce) for k in sorted(by_k))
-    held_out = set(held_out_categories)
-    shares = _Shares(samples, reduce)
-    return Figures(
-        by_k=rows,
-        by_item=shares.rows(_item_points, {**ITEMS, "skills": "Skills"}),
-        by_category=shares.rows(_skill_points(lambda s: s.category), {}),
-        by_part=shares.rows(_skill_points(lambda s: _part(s, held_out)), {}) if held_out else (),
-        by_skill=shares.rows(_skill_points(lambda s: s.id), labels),
-        by_topic=shares.rows(_topic_marks, labels),
-        saturation=_saturation(rows),
-        usage=_usage(samples),
-    )
+def sentences(figures: Figures, reduce: str) -> list[str]:
+    """Return what has to be said about the figures in words."""
+    said = []
+    point = figures.saturation
+    if point:
+        sure = "the whole interval is below" if point.certain else "though its interval reaches above"
+        said.append(
+            f"Saturation point: k = {point.k}, the first with full marks under 0.05 "
+            f"({interval(point.full_marks)}, n = {point.full_marks.n}; {sure} 0.05)."
+        )
+    elif figures.by_k:
+        said.append(f"Saturation point: not reached up to k = {figures.by_k[-1].k}.")
+    if reduce == "max" and any(row.texts > row.questions for row in figures.by_k):
+        said.append("Metrics are the best of several texts per question, as published: not for comparing.")
+    for role, usage in figures.usage.items():
+        if usage.input or usage.output:
+            said.append(f"Tokens of the {role}: {usage.input:,} in, {usage.output:,} out.")
+    return said
 
 
-def _k_row(k: int, samples: Sequence[Sample], reduce: str) -> KRow:
-    scored = [s.score for s in samples if s.score]
-    proper = [s.text.text for s in samples if s.text.status is TextStatus.OK]
-    gradings = [g for s in samples for g in s.gradings]
-    return KRow(
-        k=k,
-        questions=len({s.question.id for s in samples}),
-        texts=len(samples),
-        scored_texts=len(scored),
-        metrics={m: _figure(samples, reduce, lambda s, m=m: getattr(s.marks, m)) for m in METRICS},
-        metrics_naming_allowed={
-            m: _figure(samples, reduce, lambda s, m=m: getattr(s.marks_naming_allowed, m)) for m in METRICS
-        },
-        statuses=_counts((s.text.status for s in samples), TextStatus),
-        gradings=_counts((g.status for g in gradings), GradingStatus),
-        ties=sum(len(s.ties) for s in scored),
-        named=sum(bool(s.named) for s in scored),
-        mean_words=_mean([len(words(t)) for t in proper]),
-        mean_sentences=_mean([count_sentences(t) for t in proper]),
-    )
+def markdown(title: str, header: Sequence[str], figures: Figures, reduce: str) -> str:
+    """Return the report as Markdown."""
+    lines = [f"# {_cell(title)}", "", *(f"- {_cell(line)}" for line in header), ""]
+    for table in tables(figures):
+        lines += [f"## {table.title}", ""]
+        lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in (table.columns,)]
+        lines += ["|" + "---|" * len(table.columns)]
+        lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in table.rows]
+        lines += ["", *([table.note, ""] if table.note else [])]
+    return "\n".join([*lines, *(f"{s}\n" for s in sentences(figures, reduce))])
 
 
-def _figure(samples: Sequence[Sample], reduce: str, value: Callable[[Score], float]) -> Figure:
-    by_question: dict[str, list[float]] = {}
-    for sample in samples:
-        values = by_question.setdefault(sample.question.id, [])
-        if sample.score:
-            values.append(value(sample.score))
-    scored = [_reduced(v, reduce) for v in by_question.values() if v]
-    asked, missing = len(by_question), len(by_question) - len(scored)
-    lowest = sum(scored) / asked if asked else None
-    highest = (sum(scored) + missing) / asked if asked else None
-    return Figure(estimate(scored), lowest, highest)
+def interval(estimate: Estimate) -> str:
+    """Return '0.40 [0.12, 0.77]': a value and its 95 % interval."""
+    if estimate.value is None:
+        return "no data"
+    return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
 
 
-def _reduced(values: Sequence[float], how: str) -> float:
-    return max(values) if how == "max" else sum(values) / len(values)
-
-
-_Points = Callable[[Question, Score], list[tuple[str, float]]]
-
-
-class _Shares:
-    """Groups points by question, then by any key: one number per question and group."""
-
-    def __init__(self, samples: Sequence[Sample], reduce: str) -> None:
-        self._scored = [(s.question, s.score) for s in samples if s.score]
-        self._reduce = reduce
-
-    def rows(self, points: _Points, labels: Mapping[str, str]) -> tuple[GroupRow, ...]:
-        groups: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-        for question, score in self._scored:
-            of_text: dict[str, list[float]] = defaultdict(list)
-            for group, value in points(question, score):
-                of_text[group].append(value)
-            for group, values in of_text.items():
-                groups[group][question.id].append(sum(values) / len(values))
-        rows = [
-            GroupRow(g, labels.get(g, g), estimate([_reduced(v, self._reduce) for v in by_question.values()]))
-            for g, by_question in groups.items()
-        ]
-        return tuple(sorted(rows, key=lambda r: (r.estimate.value or 0.0, r.id)))
-
-
-def _earned(score: Score, skill_id: str) -> float:
-    return float(score.points[skill_item(skill_id)] and skill_id not in score.named)
-
-
-def _item_points(question: Question, score: Score) -> list[tuple[str, float]]:
-    skills = [("skills", _earned(score, s.id)) for s in question.skills]
-    return [*skills, *((item, float(score.points[item])) for item in ITEMS)]
-
-
-def _skill_points(group: Callable[[Skill], str]) -> _Points:
-    def points(question: Question, score: Score) -> list[tuple[str, float]]:
-        return [(group(s), _earned(score, s.id)) for s in question.skills]
-
-    return points
-
-
-def _topic_marks(question: Question, score: Score) -> list[tuple[str, float]]:
-    return [(question.topic.id, score.marks.full_marks)]
-
-
-def _part(skill: Skill, held_out: set[str]) -> str:
-    return "held-out categories" if skill.category in held_out else "train categories"
-
-
-def _saturation(rows: Sequence[KRow]) -> Saturation | None:
+def _metrics(title: str, rows: Sequence[KRow], metrics: Callable[[KRow], dict[str, Figure]]) -> Table:
+    cells = []
     for row in rows:
-        found = row.metrics["full_marks"].estimate
-        if found.value is not None and found.high is not None and found.value < SATURATED:
-            return Saturation(row.k, found, found.high < SATURATED)
-    return None
+        found = metrics(row)
+        n = f"{found['full_marks'].estimate.n}" + (
+            f" of {row.questions}" if found["full_marks"].estimate.n < row.questions else ""
+        )
+        cells.append((str(row.k), n, *(_figure(found[m]) for m in METRICS), f"{row.coverage:.0%}"))
+    note = "Mean ± standard error and 95 % interval; n is questions, coverage the share of texts scored."
+    if any(row.coverage < 1 for row in rows):
+        note += " In parentheses: what the mean would be if all unscored questions were 0, and if all were 1."
+    return Table(title, ("k", "n", *METRICS.values(), "Coverage"), tuple(cells), note)
 
 
-def _usage(samples: Sequence[Sample]) -> dict[str, Usage]:
-    student = sum((s.text.usage for s in samples), Usage())
-    judge = sum((g.usage for s in samples for g in s.gradings), Usage())
-    return {"student": student, "judge": judge}
+def _figure(figure: Figure) -> str:
+    found = figure.estimate
+    if found.value is None:
+        return "no data"
+    se = "" if found.se is None else f" ± {found.se:.3f}"
+    shown = f"{found.value:.2f}{se} [{found.low:.2f}, {found.high:.2f}]"
+    if figure.lowest != figure.highest:
+        shown += f" ({figure.lowest:.2f} to {figure.highest:.2f})"
+    return shown
 
 
-def _counts(found: Iterable[str], kinds: Iterable[str]) -> dict[str, int]:
-    counts = Counter(str(f) for f in found)
-    return {str(kind): counts[str(kind)] for kind in kinds}
+def _texts(rows: Sequence[KRow]) -> Table:
+    statuses = [s for s in (rows[0].statuses if rows else {}) if any(r.statuses[s] for r in rows)]
+    gradings = [
+        s for s in (rows[0].gradings if rows else {}) if s != "ok" and any(r.gradings[s] for r in rows)
+    ]
+    columns = ["k", "Texts", *statuses, *(f"gradings {g}" for g in gradings)]
+    columns += ["Words", "Sentences", "Name a skill"]
+    cells = []
+    for row in rows:
+        counts = [str(row.statuses[s]) for s in statuses] + [str(row.gradings[g]) for g in gradings]
+        means = ["–" if m is None else f"{m:.1f}" for m in (row.mean_words, row.mean_sentences)]
+        cells.append((str(row.k), str(row.texts), *counts, *means, str(row.named)))
+    ties = sum(row.ties for row in rows)
+    note = f"{ties} rubric items had tied votes; a tie earns no point." if ties else ""
+    return Table("Texts", tuple(columns), tuple(cells), note)
 
 
-def _mean(values: Sequence[int]) -> float | None:
-    return sum(values) / len(values) if values else None
+def _groups(title: str, what: str, rows: Sequence[GroupRow], brief: bool = True) -> Table:
+    cells = tuple((row.label, str(row.estimate.n), interval(row.estimate)) for row in rows)
+    return Table(title, (what, "n", "Points earned"), cells, brief=brief)
+
+
+def _cell(text: str) -> str:
+    """Make a text harmless in a Markdown table or heading: one line, no markup of its own."""
+    flat = " ".join(text.split())
+    return "".join(f"\\{c}" if c in "\\|`*_<>[]#" and c not in "[]" else c for c in flat)

@@ -71,6 +71,11 @@ def _independent_sets(ids: tuple[str, ...], conflicts: Mapping[str, set[str]]) -
     return counts
 
 
+def make_question(skills: tuple[Skill, ...], topic: Topic, occurrence: int = 0) -> Question:
+    """Return the question of these skills, in this order, on this topic."""
+    return next(_identify([(skills, topic, occurrence)]))
+
+
 def _identify(draws: Iterable[_Draw]) -> Iterator[Question]:
     """Give each draw its id, a hash of the content; a repeated draw counts its occurrence into the id."""
     prints: dict[int, bytes] = {}  # by object identity: a list has few skills, a run many questions

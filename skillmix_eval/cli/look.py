@@ -1,0 +1,125 @@
+"""`skillmix sample`, `report` and `check`: what only looks, and pays for nothing."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import rich_click as click
+from rich.markup import escape
+
+from . import options, show
+
+
+@click.command()
+@click.argument("spec_file", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@options.spec_options("domain", "split", "n", "seed", "sampler", "skills", "topics", "public")
+@options.ks
+@click.option("--prompts", is_flag=True, help="Show the whole prompt of each question.")
+@options.show_private
+@options.as_json
+def sample(spec_file: Path | None, prompts: bool, show_private: bool, json: bool, **given: Any) -> None:
+    """Show the questions that a run would ask; asks no model.
+
+    The same seed gives the same questions on every machine, and a larger n only adds to them.
+
+    Examples:
+
+      skillmix sample --domain language -k 3 -n 5
+
+      skillmix sample --domain language -k 3 -n 300 --seed 0 --json
+    """
+    from ..evaluate import prepare
+
+    setting = prepare(options.to_spec(given, spec_file))
+    labels = setting.domain.labels(show_private)
+    if json:
+        _write_json_list(
+            {
+                "id": q.id,
+                "k": q.k,
+                "skills": [s.id for s in q.skills],
+                "skill_names": [labels[s.id] for s in q.skills],
+                "topic": q.topic.id,
+                "topic_name": labels[q.topic.id],
+                **({"prompt": _prompt(setting, q)} if prompts else {}),
+            }
+            for q in setting.questions()
+        )
+        return
+    for q in setting.questions():
+        skills = ", ".join(labels[s.id] for s in q.skills)
+        show.out.print(escape(f"{q.id}  k={q.k}  {labels[q.topic.id]}: {skills}"), soft_wrap=True)
+        if prompts:
+            show.out.print(escape(_prompt(setting, q)) + "\n", soft_wrap=True)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--markdown", is_flag=True, help="Print Markdown.")
+@options.show_private
+@options.as_json
+def report(folder: Path, markdown: bool, show_private: bool, json: bool) -> None:
+    """Show the tables of one run (FOLDER is its run folder), computed anew from its samples."""
+    from ..evaluate import report_header, report_markdown, run_figures, scores_json
+    from ..runs import read_run
+
+    run = read_run(folder)
+    figures = run_figures(run, show_private)
+    if json:
+        sys.stdout.buffer.write(scores_json(run, figures))
+    elif markdown:
+        sys.stdout.write(report_markdown(run, figures) + "\n")
+    else:
+        title = f"Skill composition: {run.info.student}"
+        show.print_report(title, report_header(run.info), figures, run.info.reduce)
+
+
+@click.command()
+@click.argument("text")
+@click.option("--domain", default="devices", show_default=True, help="Domain whose checkers are asked.")
+@options.as_json
+def check(text: str, domain: str, json: bool) -> None:
+    """Show which skills of a code-checked domain a TEXT shows, and where.
+
+    Example:
+
+      skillmix check "Why wait, why worry, why weep?"
+    """
+    from ..domain import load_domain
+    from ..errors import BadInputError
+
+    loaded = load_domain(domain)
+    if loaded.about.grading != "rules":
+        raise BadInputError(f"The domain '{domain}' has no checkers in code; use --domain devices.")
+    rules = importlib.import_module(f"skillmix_eval.domains.{loaded.name}.rules")
+    verdicts = rules.check(text)
+    if json:
+        sys.stdout.write(msgspec.json.encode(verdicts).decode() + "\n")
+        return
+    names = {s.id: s.name for s in loaded.skills}
+    for skill, verdict in sorted(verdicts.items(), key=lambda pair: not pair[1].met):
+        mark = "[green]yes[/green]" if verdict.met else "[dim]no [/dim]"
+        shown = f"{verdict.quote!r}: " if verdict.quote else ""
+        show.out.print(f"{mark}  {escape(names[skill]):22} {escape(shown + verdict.reason)}", soft_wrap=True)
+
+
+def _prompt(setting: Any, question: Any) -> str:
+    from ..stages.prompt import draft_request
+
+    request = draft_request(question, 0, setting.draft, setting.spec.student)
+    return "\n\n".join(m.content for m in request.messages)
+
+
+def _write_json_list(rows: Any) -> None:
+    """Write a JSON array row by row: a million questions never stand in memory at once."""
+    encode, write = msgspec.json.Encoder().encode, sys.stdout.buffer.write
+    write(b"[")
+    for number, row in enumerate(rows):
+        write(b",\n" if number else b"\n")
+        write(encode(row))
+    write(b"\n]\n")
+    sys.stdout.buffer.flush()

@@ -1,0 +1,69 @@
+"""The command `skillmix`: its groups of commands, and how errors become one sentence and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import rich_click as click
+
+from .. import __version__
+from ..errors import SkillMixError, unknown
+from . import bring, look, score
+
+OK, INTERNAL, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+class _Commands(click.RichGroup):
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and self.get_command(ctx, name) is None:
+            raise unknown("command", name, self.list_commands(ctx))
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="skillmix")
+def cli() -> None:
+    """Evaluate how well a language model COMBINES language skills (SKILL-MIX).
+
+    A question asks for a short text on a topic that shows k random skills at once. Code or a judge model
+    gives one point for each skill, for topic, sense and length.
+
+    `skillmix run` alone evaluates the embedded default offline and prints a table.
+    """
+
+
+for command in (score.run, look.sample, score.grade, bring.import_, look.report, look.check):
+    cli.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 internal error, 2 usage or bad input, 130 interrupted."""
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        cli.main(args=arguments, prog_name="skillmix", standalone_mode=False)
+    except SkillMixError as error:
+        print(f"Error: {error}", file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return USAGE
+    except (KeyboardInterrupt, click.Abort):
+        print("\nInterrupted. Run the same command again to go on.", file=sys.stderr)  # noqa: T201
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on, as with | head
+        return OK
+    except Exception:
+        traceback.print_exc()
+        print("\nThis is a bug in skillmix-eval; every paid answer is kept.", file=sys.stderr)  # noqa: T201
+        return INTERNAL
+    return OK

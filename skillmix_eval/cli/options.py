@@ -1,0 +1,107 @@
+"""Options that mirror the spec: each setting is declared once, in spec.py, and is a flag and a YAML key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import rich_click as click
+
+from ..spec import CHOICES, ModelSpec, RunSpec, make_spec, option_fields, parse_ks, read_spec
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULT_STORE = Path("results/store.sqlite")
+_JUDGE = "judge_"
+
+as_json = click.option("--json", "json", is_flag=True, help="Print one JSON document and nothing else.")
+show_private = click.option(
+    "--show-private", is_flag=True, help="Show the names of private skills and topics."
+)
+store = click.option(
+    "--store",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=DEFAULT_STORE,
+    show_default=True,
+    help="Where answers are kept; what is there is never paid for again.",
+)
+
+
+def out(help: str) -> Callable[[F], F]:
+    """Return the option --out."""
+    return click.option("--out", type=click.Path(path_type=Path, file_okay=False), help=help)
+
+
+def spec_options(*names: str) -> Callable[[F], F]:
+    """Return the flags of some of the run's settings, in their order in spec.py."""
+    fields = option_fields(RunSpec)
+
+    def add(function: F) -> F:
+        for name in reversed([n for n in fields if n in names]):
+            kind, text = fields[name]
+            function = _flag(name, name, kind, text)(function)
+        return function
+
+    return add
+
+
+def model_options(role: str) -> Callable[[F], F]:
+    """Return the flags of the student (`--temperature`) or of the judge (`--judge-temperature`)."""
+    prefix = "" if role == "student" else _JUDGE
+
+    def add(function: F) -> F:
+        for name, (kind, text) in reversed(option_fields(ModelSpec).items()):
+            if name != "model":
+                function = _flag(prefix + name, prefix + name, kind, f"{role}: {text}")(function)
+        text = "Who writes" if role == "student" else "Who grades, or `rules`"
+        return click.option(f"--{role}", metavar="BACKEND/MODEL", help=f"{text}, e.g. openai/gpt-4.1-mini.")(
+            function
+        )
+
+    return add
+
+
+def ks(function: F) -> F:
+    """Add -k."""
+    return click.option("-k", "k", callback=_parse_ks, help="Skills per question: 3, 2,3 or 1-5.")(function)
+
+
+def to_spec(given: dict[str, Any], file: Path | None = None) -> RunSpec:
+    """Merge a YAML file with the flags that were given, which win, into a checked spec."""
+    settings = read_spec(file) if file else {}
+    for role in ("student", "judge"):
+        if isinstance(settings.get(role), str):
+            settings[role] = {"model": settings[role]}
+    models = set(ModelSpec.__struct_fields__) - {"model"}
+    for name, value in given.items():
+        if value is None:
+            continue
+        short = name.removeprefix(_JUDGE)
+        if name in ("student", "judge"):
+            settings[name] = {**(settings.get(name) or {}), "model": value}
+        elif name in models:
+            settings["student"] = {**_default_student(), **(settings.get("student") or {}), name: value}
+        elif name.startswith(_JUDGE) and short in models:
+            settings["judge"] = {**(settings.get("judge") or {}), short: value}
+        else:
+            settings[name] = value
+    return make_spec(settings, str(file) if file else "the options")
+
+
+def _default_student() -> dict[str, Any]:
+    return {"model": RunSpec().student.model}
+
+
+def _parse_ks(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:  # noqa: ARG001
+    return parse_ks(value) if value else None
+
+
+def _flag(name: str, target: str, kind: type, text: str) -> Callable[[F], F]:
+    flag = "-n" if name == "n" else f"--{name.replace('_', '-')}"
+    text = text[0].upper() + text[1:] + "."
+    if kind is bool:
+        return click.option(f"{flag}/--no-{flag[2:]}", target, default=None, help=text)
+    if name in CHOICES:
+        return click.option(flag, target, metavar="|".join(CHOICES[name]), help=text)
+    return click.option(flag, target, type=kind, default=None, help=text)

@@ -1,0 +1,99 @@
+"""What the terminal shows: tables, progress, and where things were written. Quiet when piped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as RichTable
+
+from ..records import Sample, Usage
+from ..spec import ModelSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ..calls import Spend
+    from ..figures import Figures
+    from ..stages.report import Table
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def print_report(title: str, header: Sequence[str], figures: Figures, reduce: str) -> None:
+    """Print a run's tables and what is to be said about them."""
+    from ..stages.report import sentences, tables
+
+    out.print(f"\n[bold]{escape(title)}[/bold]")
+    for line in header:
+        out.print(f"[dim]{escape(line)}[/dim]", soft_wrap=True)
+    for table in tables(figures):
+        if table.brief:
+            out.print(_rich_table(table))
+            if table.note:
+                out.print(f"[dim]{escape(table.note)}[/dim]\n")
+    for line in sentences(figures, reduce):
+        out.print(escape(line))
+
+
+def _rich_table(table: Table) -> RichTable:
+    shown = RichTable(title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for number, column in enumerate(table.columns):
+        shown.add_column(column, justify="left" if number == 0 else "right")
+    stacked = len(table.columns) > 4  # an interval goes under its value where columns are many
+    for row in table.rows:
+        shown.add_row(*(escape(cell.replace(" [", "\n[") if stacked else cell) for cell in row))
+    return shown
+
+
+@contextmanager
+def progress(total: int, prices: Sequence[ModelSpec | None]) -> Iterator[Callable[[Sample], None]]:
+    """Show texts done, rate, cost so far and time left; nothing when standard error is no terminal."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = [
+        TextColumn("texts"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.fields[cost]}"),
+        TimeRemainingColumn(),
+    ]
+    used = {"student": Usage(), "judge": Usage()}
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task("texts", total=total, rate="", cost="")
+
+        def on_sample(sample: Sample) -> None:
+            used["student"] += sample.text.usage
+            used["judge"] = sum((g.usage for g in sample.gradings), used["judge"])
+            speed = bar.tasks[task].speed
+            bar.update(task, advance=1, rate=f"{speed:.1f}/s" if speed else "", cost=cost(used, prices))
+
+        yield on_sample
+
+
+def cost(used: dict[str, Usage], prices: Sequence[ModelSpec | None]) -> str:
+    """Return tokens, and dollars where the prices of all paid models are known."""
+    tokens = sum(u.input + u.output for u in used.values())
+    if not tokens:
+        return "no tokens"
+    dollars = 0.0
+    for usage, model in zip(used.values(), prices, strict=True):
+        if model and model.price:
+            per_input, per_output = (float(p) for p in model.price.split("/"))
+            dollars += (usage.input * per_input + usage.output * per_output) / 1e6
+        elif usage.input + usage.output:
+            return f"{tokens:,} tokens"
+    return f"${dollars:.2f}, {tokens:,} tokens"
+
+
+def spend_lines(spend: dict[str, Spend], prices: Sequence[ModelSpec | None]) -> list[str]:
+    """Return one line for what was paid for now and what the store had."""
+    calls = [f"{role} {s.paid_calls:,} calls, {s.stored_calls:,} from the store" for role, s in spend.items()]
+    paid = {role: spend[role].paid if role in spend else Usage() for role in ("student", "judge")}
+    return [f"Paid for now: {'; '.join(calls)} ({cost(paid, prices)})."] if calls else []

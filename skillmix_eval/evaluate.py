@@ -1,0 +1,192 @@
+"""Spec -> run: puts domain, prompts, models and grader together; every front end goes through here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from . import __version__
+from .calls import Caller, Spend, call_key
+from .domain import Domain, load_domain
+from .figures import Figures
+from .graders.rubric import RubricGrader
+from .pipeline import Job, Plan, jobs_for, run
+from .plugins import load_backend, load_grader
+from .records import Question, Sample
+from .runs import Run, RunInfo
+from .spec import Protocol, RunSpec
+from .stages.prompt import draft_request
+from .stages.report import markdown
+from .stages.sample import sample
+from .stages.summarise import summarise
+from .store import Store
+from .templates import Template, load_template
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """What a spec means once its files are read; nothing has been asked yet."""
+
+    spec: RunSpec
+    domain: Domain
+    protocol: Protocol
+    draft: Template
+    refine: Template | None
+
+    def questions(self) -> Iterable[Question]:
+        """Return the run's questions, smaller k first."""
+        spec = self.spec
+        for k in spec.k:
+            yield from sample(self.domain, k, spec.n, spec.seed, spec.split, spec.sampler)
+
+    @property
+    def texts(self) -> int:
+        """How many texts the run asks for."""
+        return len(self.spec.k) * self.spec.n * self.protocol.texts
+
+
+def prepare(spec: RunSpec, check_questions: bool = True) -> Setting:
+    """Read and check everything that a spec names; raises BadInputError before anything is paid for."""
+    domain = load_domain(spec.domain, _path(spec.skills), _path(spec.topics), spec.public)
+    protocol = spec.resolved_protocol(domain.about.protocol)
+    draft = load_template(protocol.prompt, "draft", domain.folder)
+    refine = load_template(protocol.refine_prompt, "refine", domain.folder) if protocol.refine else None
+    setting = Setting(spec, domain, protocol, draft, refine)
+    for k in spec.k if check_questions else ():  # too many questions asked for is found out now
+        sample(domain, k, spec.n, spec.seed, spec.split, spec.sampler)
+    return setting
+
+
+class Foreseen(msgspec.Struct, frozen=True):
+    """What a run would ask for at most."""
+
+    questions: int
+    texts: int
+    student_calls: int
+    judge_calls: int
+    drafts_stored: int
+
+
+def foresee(setting: Setting, store: Store | None) -> Foreseen:
+    """Count the calls that a run needs; makes none."""
+    spec, protocol, texts = setting.spec, setting.protocol, setting.texts
+    grader = load_grader(spec, setting.domain, protocol)
+    student = load_backend(spec.student)
+    asked = 0
+    for job in jobs_for(setting.questions(), protocol.texts) if store else ():
+        first = draft_request(job.question, job.index, setting.draft, spec.student)
+        asked += store is not None and store.get(call_key(student.identity, first)) is not None
+    judged = isinstance(grader, RubricGrader)
+    return Foreseen(
+        questions=texts // protocol.texts,
+        texts=texts,
+        student_calls=texts * (2 if protocol.refine else 1),
+        judge_calls=texts * protocol.gradings if judged else 0,
+        drafts_stored=asked,
+    )
+
+
+class Result(msgspec.Struct, frozen=True):
+    """A finished run and what was paid for it now."""
+
+    run: Run
+    spend: dict[str, Spend]
+
+
+def evaluate(
+    setting: Setting,
+    store: Store,
+    on_sample: Callable[[Sample], None] = lambda _: None,
+    jobs: Sequence[Job] | None = None,
+) -> Result:
+    """Ask, grade and score everything that the store does not hold yet; with `jobs`, only grade their texts.
+
+    Raises BackendError or StoreError; what was paid for until then is in the store.
+    """
+    return asyncio.run(_evaluate(setting, store, on_sample, jobs))
+
+
+async def _evaluate(
+    setting: Setting, store: Store, on_sample: Callable[[Sample], None], jobs: Sequence[Job] | None
+) -> Result:
+    spec, protocol = setting.spec, setting.protocol
+    grader = load_grader(spec, setting.domain, protocol)
+    judge = load_backend(spec.judge) if spec.judge and spec.judge.model != "rules" else None
+    student = load_backend(spec.student) if jobs is None else None
+    ask_student = Caller(student, store) if student else None
+    ask_judge = Caller(judge, store) if judge else None
+    plan = Plan(protocol, spec.student, setting.draft, setting.refine, grader, ask_student, ask_judge)
+    work = jobs if jobs is not None else jobs_for(setting.questions(), protocol.texts)
+    try:
+        samples = await run(plan, work, on_sample)
+    finally:
+        for backend in (student, judge):
+            if backend:
+                await backend.aclose()
+    spend = {role: ask.spend for role, ask in (("student", ask_student), ("judge", ask_judge)) if ask}
+    return Result(Run(spec, describe(setting, grader.fingerprint), samples), spend)
+
+
+def describe(setting: Setting, judge: str, notes: tuple[str, ...] = ()) -> RunInfo:
+    """Return what has to stand beside every figure of a run."""
+    spec, domain, protocol = setting.spec, setting.domain, setting.protocol
+    used = [t for t in (setting.draft, setting.refine) if t]
+    return RunInfo(
+        student=spec.student.model,
+        judge=judge,
+        protocol=protocol.name,
+        reduce=protocol.reduce,
+        domain=domain.name,
+        lists=domain.fingerprint,
+        split=spec.split,
+        seed=spec.seed,
+        sampler=spec.sampler,
+        prompts={t.name: t.hash for t in used},
+        version=__version__,
+        held_out_categories=domain.about.held_out_categories,
+        private=domain.private,
+        notes=notes,
+    )
+
+
+def run_figures(run: Run, show_private: bool = False) -> Figures:
+    """Return the figures of a run; of private lists the ids stand for the names, unless asked."""
+    labels: dict[str, str] = {}
+    if show_private or not run.info.private:
+        for found in run.samples:
+            labels |= {s.id: s.name for s in found.question.skills}
+            labels[found.question.topic.id] = found.question.topic.name
+    return summarise(run.samples, run.info.reduce, labels, run.info.held_out_categories)
+
+
+def report_header(info: RunInfo) -> list[str]:
+    """Return the lines without which no figure may be read: who, by which protocol, graded by whom."""
+    prompts = ", ".join(f"{name} {digest}" for name, digest in info.prompts.items())
+    lists = f"domain {info.domain} (lists {info.lists}), split {info.split}"
+    lines = [
+        f"Student: {info.student}",
+        f"Judge: {info.judge}",
+        f"Protocol: {info.protocol}; {info.reduce} over texts",
+        f"Questions: {lists}, sampler {info.sampler}, seed {info.seed}",
+        f"Prompts: {prompts}; skillmix-eval {info.version}",
+    ]
+    return [*lines, *(f"Note: {note}" for note in info.notes)]
+
+
+def report_markdown(run: Run, figures: Figures) -> str:
+    """Return a run's report as Markdown."""
+    return markdown(
+        f"Skill composition: {run.info.student}", report_header(run.info), figures, run.info.reduce
+    )
+
+
+def scores_json(run: Run, figures: Figures) -> bytes:
+    """Return a run's figures as one JSON document."""
+    document = {"run": run.info, "figures": figures}
+    return msgspec.json.format(msgspec.json.encode(document, order="deterministic")) + b"\n"
+
+
+def _path(given: str | None) -> Path | None:
+    return Path(given) if given else None

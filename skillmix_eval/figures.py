@@ -1,0 +1,73 @@
+"""What a report is made of: every figure with its n, interval and coverage. Records only."""
+
+from __future__ import annotations
+
+from .records import MAKES_SENSE, ON_TOPIC, SENTENCE_LIMIT, Record, Usage
+from .stats import Estimate
+
+METRICS = {
+    "full_marks": "Full marks",
+    "all_skills": "All skills",
+    "skill_fraction": "Skill fraction",
+}
+ITEMS = {ON_TOPIC: "On topic", MAKES_SENSE: "Makes sense", SENTENCE_LIMIT: "Sentence limit"}
+SATURATED = 0.05  # the public leaderboard runs no larger k once full marks fall below this
+
+
+class Figure(Record, frozen=True, gc=False):
+    """An estimate over the scored questions, and the range it could take if the others were known."""
+
+    estimate: Estimate
+    lowest: float | None  # every unscored question counted as 0
+    highest: float | None  # every unscored question counted as 1
+
+
+class KRow(Record, frozen=True, gc=False):
+    """All figures of one k. Metrics are after the deduction for naming a skill; also without it."""
+
+    k: int
+    questions: int
+    texts: int
+    scored_texts: int
+    metrics: dict[str, Figure]
+    metrics_naming_allowed: dict[str, Figure]
+    statuses: dict[str, int]  # texts by status
+    gradings: dict[str, int]  # gradings by status
+    ties: int  # rubric items whose votes tied
+    named: int  # scored texts that name one of their skills
+    mean_words: float | None  # of texts that are texts
+    mean_sentences: float | None
+
+    @property
+    def coverage(self) -> float:
+        """Share of texts that have a score."""
+        return self.scored_texts / self.texts if self.texts else 0.0
+
+
+class GroupRow(Record, frozen=True, gc=False):
+    """The share of points earned in one group: a skill, a category, a topic, a rubric item."""
+
+    id: str
+    label: str
+    estimate: Estimate
+
+
+class Saturation(Record, frozen=True, gc=False):
+    """The smallest k whose full marks are below 0.05, and whether the whole interval is."""
+
+    k: int
+    full_marks: Estimate
+    certain: bool
+
+
+class Figures(Record, frozen=True, gc=False):
+    """Everything a report shows."""
+
+    by_k: tuple[KRow, ...]
+    by_item: tuple[GroupRow, ...]
+    by_category: tuple[GroupRow, ...]
+    by_part: tuple[GroupRow, ...]  # skills of train and of held-out categories
+    by_skill: tuple[GroupRow, ...]
+    by_topic: tuple[GroupRow, ...]
+    saturation: Saturation | None
+    usage: dict[str, Usage]  # tokens of student and judge behind these samples
