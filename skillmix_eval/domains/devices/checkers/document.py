@@ -1,6 +1,7 @@
 """A text tokenised once for all checkers: words with offsets, and ranges of words between marks.
 
-A *part* ends at a comma or any stronger mark, a *section* at a semicolon or a sentence's end.
+A *part* ends at a comma or any stronger mark, a *section* at a semicolon or a sentence's end, a
+quoted sentence's too.
 """
 
 from __future__ import annotations
@@ -14,10 +15,14 @@ import sentencex
 
 from skillmix_eval.records import Verdict
 
-from .lexicon import FUNCTION_WORDS, NEGATIONS, stem
+from .lexicon import FUNCTION_WORDS, NEGATIONS, stem, word_set
 
 _WORD = re.compile(r"[^\W_][\w\u0300-\u036f]*(?:['’\-‐‑][^\W_][\w\u0300-\u036f]*)*")
 _MARK = re.compile(r",\s|[,.][\"'”’]+\s|[:!?…()\[\]{}\n—–]|\s-+\s|--|\.\.\.|,$")
+_SECTION_MARK = re.compile(r"[;?!]|^[.][\"'”’]*\s")
+_TITLES = word_set(
+    "mrs prof etc inc jan feb mar apr aug sept oct nov dec approx capt col gen sgt rev hon fig vol"
+)
 _PLAIN_GAPS = frozenset({" ", "", "-", "'", "’"})
 
 
@@ -84,7 +89,7 @@ class Document:
                 gap = text[ends[i - 1] : starts[i]]
                 if gap in _PLAIN_GAPS:
                     continue
-                if ";" in gap:
+                if self._ends_section(i, gap):
                     sections.append(Span(section, i))
                     section = i
                 elif gap != ", " and not _MARK.search(gap):
@@ -94,6 +99,15 @@ class Document:
             parts.append(Span(part, last))
             sections.append(Span(section, last))
         return parts, sections
+
+    def _ends_section(self, i: int, gap: str) -> bool:
+        """Tell whether a gap inside a sentence has a semicolon or ends a sentence that a quotation holds."""
+        if not _SECTION_MARK.search(gap):
+            return False
+        abbreviated = gap[0] == "." and (
+            self.ends[i - 1] - self.starts[i - 1] < 3 or self.words[i - 1] in _TITLES
+        )
+        return not abbreviated or ";" in gap
 
     @property
     def parts(self) -> list[Span]:

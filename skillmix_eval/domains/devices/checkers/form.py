@@ -29,8 +29,10 @@ _SAYING = word_set(
     "bellowed sing sang wonder wonders wondered"
 )
 _QUOTED = re.compile(r'[“”„"«]([^“”„"«»]*)[”“"»]')
+_OPENING_QUOTES = ('"', "“", "'", "‘")
 _QUOTE_REACH = 3  # words between the quotation and its verb of saying
-_ASIDE = re.compile(r"\(([^()]*)\)|(?:—|–|--| - )([^—–()]*?)(?:—|–|--| - )")
+_DASH = r"(?:—|(?<!\d)–|–(?!\d)|--| - )"
+_ASIDE = re.compile(rf"\([^()]*\)|{_DASH}[^—–()]*?{_DASH}")
 _NOT_OPPOSITES = word_set("until under unless unto union unit unite united uncle understand understood") | (
     word_set("understanding unison unique unions units universe university universal upon undergo undertake")
 )
@@ -48,14 +50,25 @@ def rhetorical_question(doc: Document) -> Verdict:
     """A question opens with a question word and then a helping verb of possibility or will."""
     words = doc.words
     for section in doc.sections:
-        at = section.start + (words[section.start] in _LEADS)
-        if section.end - at < 4 or words[at] not in _QUESTION_WORDS or not _asks(doc, section):
+        if not _asks(doc, section) or _tag_start(doc, section) is not None:
             continue
-        helper = at + 1 + (words[at + 1] == "else")
-        if words[helper] in _RHETORICAL_HELPERS and _tag_start(doc, section) is None:
-            reason = f"A question opens with '{words[at]}' and '{words[helper]}'."
-            return doc.yes(section.start, section.end, reason)
+        for start in _openings(doc, section):
+            at = start + (words[start] in _LEADS)
+            if section.end - at < 4 or words[at] not in _QUESTION_WORDS:
+                continue
+            helper = at + 1 + (words[at + 1] == "else")
+            if words[helper] in _RHETORICAL_HELPERS:
+                return doc.yes(start, section.end, f"A question opens with '{words[at]} {words[helper]}'.")
     return no("No question opens with a question word and then 'can', 'could', 'would', 'should' or 'will'.")
+
+
+def _openings(doc: Document, section: Span) -> list[int]:
+    """Return where a section begins, and where a quotation begins inside it."""
+    inside = range(section.start + 1, section.end)
+    return [
+        section.start,
+        *(i for i in inside if i in doc.part_starts and doc.gap(i)[-1:] in _OPENING_QUOTES),
+    ]
 
 
 def _asks(doc: Document, span: Span) -> bool:

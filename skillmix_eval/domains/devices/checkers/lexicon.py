@@ -161,9 +161,15 @@ _IRREGULAR = {
     }.items()
     for form in forms.split()
 }
-IRREGULAR_VERBS = frozenset(_IRREGULAR) - word_set(
-    "children feet geese halves knives leaves men mice shelves teeth wolves women molten"
-)
+IRREGULAR_VERBS = (
+    frozenset(_IRREGULAR)
+    | word_set(
+        "bit bled bred burst cast chose cost crept cut dealt dreamt dug fled flung forgave forgot "
+        "fought hid hit hung hurt knelt knit lent let meant met put quit read said sat set shed shot "
+        "shut slid sought spat spent split spread sprang strode struck swept swore swung taught tore "
+        "trod wept"
+    )
+) - word_set("children feet geese halves knives leaves men mice shelves teeth wolves women molten")
 _VOWEL = re.compile(r"[aeiouy]")
 _DOUBLED = re.compile(r"(?:bb|dd|gg|kk|mm|nn|pp|rr|tt|zz)$")
 

@@ -1,7 +1,8 @@
 """Forms of argument, told by their connectives and by words that come back.
 
-A restatement shares at least half of its original's content words, and no fewer than it shares with the
-other half of the first premise; a denial differs in whether the count of denying words is odd.
+A restatement shares more than half of its original's content words, or half where a pronoun stands for the
+rest, and no fewer than it shares with the other half of the first premise; a denial differs in whether the
+count of denying words is odd.
 """
 
 from __future__ import annotations
@@ -113,7 +114,8 @@ def _shares(doc: Document, said: Span, original: Span, other: Span) -> bool:
     words, first, second = doc.content(said), doc.content(original), doc.content(other)
     mine = len(words & first) / max(1, len(first))
     theirs = len(words & second) / max(1, len(second))
-    return mine >= 0.5 and mine >= theirs
+    same = mine > 0.5 or (mine == 0.5 and words <= first)
+    return same and mine >= theirs
 
 
 def _flips(doc: Document, said: Span, original: Span) -> bool:

@@ -32,9 +32,10 @@ from .pronunciation import known
 
 _FAMILY_USES = 2
 _KNOWN = 0.7  # least share of words that a dictionary knows
-_FUNCTION = 0.15  # least share of function words: keyword lists have none
+_FUNCTION = 0.08  # least share of function words: keyword lists have none
+_BARE = 6  # fewer words than this may do without function words
 _DISTINCT = 0.3  # least share of different words
-_ONE_WORD = 0.45  # greatest share of one content word
+_ONE_WORD = 0.5  # greatest share of one content word
 _LONG = 8  # from this many words on, shares mean something
 _CLUMSY = 0.05  # greatest share of word pairs that English hardly allows
 _RUN = 4  # most times that one word may stand in a row
@@ -53,6 +54,7 @@ _NOT_AFTER_DETERMINER = (
     )
     - word_set("will can may might must past over under inside outside")
 ) | {"it", "if", "because", "not"}
+_BEFORE_VERB = SUBJECT_PRONOUNS | {"to", "who", "that", "you", "it"}
 _NEVER_LAST = ARTICLES | CONJUNCTIONS | word_set("my your our their of from with into because if although")
 _NOT_AFTER_PREPOSITION = CONJUNCTIONS | SUBJECT_PRONOUNS | word_set("is am are was were of has had does did")
 _CLAUSE_PREPOSITIONS = word_set("of from with into at against toward among during")
@@ -139,11 +141,12 @@ def _listy(doc: Document) -> str:
     for sentence in doc.sentences:
         words = doc.words[sentence.start : sentence.end]
         share = sum(word in FUNCTION_WORDS for word in words) / len(words)
-        if len(words) >= 5 and share < _FUNCTION:
+        if len(words) >= _BARE and share < _FUNCTION:
             return "A sentence has too few function words."
-        if len(words) >= 3 and share > 0.9 and not set(words) & AUXILIARIES:
+        if len(words) >= 3 and share > 0.9 and AUXILIARIES.isdisjoint(words):
             return "A sentence has function words alone."
-    short = sum(part.size <= 2 for part in doc.parts)
+    bare = (part for part in doc.parts if part.size <= 2)
+    short = sum(FUNCTION_WORDS.isdisjoint(doc.words[part.start : part.end]) for part in bare)
     return "The text is a list of words." if len(doc.parts) >= 6 and short > 0.7 * len(doc.parts) else ""
 
 
@@ -160,11 +163,11 @@ def _verbish(doc: Document, i: int, openings: frozenset[int]) -> bool:
     word = doc.words[i]
     if word in AUXILIARIES or word in IRREGULAR_VERBS or "'" in word or word.endswith(("ed", "ing", "s")):
         return True
-    following = doc.words[i + 1] if i + 1 < len(doc.words) else ""
     before = doc.words[i - 1] if i else ""
-    if word in FUNCTION_WORDS:
-        return False
-    return i in openings or following in _DETERMINERS or before in SUBJECT_PRONOUNS | {"to", "who", "that"}
+    if before in _BEFORE_VERB:
+        return True
+    following = doc.words[i + 1] if i + 1 < len(doc.words) else ""
+    return word not in FUNCTION_WORDS and (i in openings or following in _DETERMINERS)
 
 
 def _clumsy(doc: Document) -> str:
