@@ -19,8 +19,8 @@ from skillmix_eval.records import Verdict
 
 from .lexicon import FUNCTION_WORDS, NEGATIONS, stem, word_set
 
-_WORD = re.compile(r"[^\W_][\w\u0300-\u036f]*(?:['’\-‐‑][^\W_][\w\u0300-\u036f]*)*")
-_MARK = re.compile(r",\s|[,.][\"'”’]+\s|[:!?…()\[\]{}\n—–]|\s-+\s|--|\.\.\.|,$")
+_WORD = re.compile(r"[^\W_][\w\u0300-\u036f]*(?:(?:['’\-‐‑]|(?<=\d)[.,](?=\d))[^\W_][\w\u0300-\u036f]*)*")
+_MARK = re.compile(r"[,:!?…()\[\]{}\n—–]|\s-+\s|--|\.\.\.")
 _SECTION_MARK = re.compile(r"[;?!]|^[.][\"'”’]*\s")
 _TITLES = word_set(
     "mrs prof etc inc jan feb mar apr aug sept oct nov dec approx capt col gen sgt rev hon fig vol"

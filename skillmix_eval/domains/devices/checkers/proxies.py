@@ -53,7 +53,7 @@ _NOT_AFTER_DETERMINER = (
         | PREPOSITIONS
         | {"is", "that"}
     )
-    - word_set("will can may might must past over under inside outside")
+    - word_set("will can may might must past over above below under inside outside")
 ) | {"it", "if", "because", "not"}
 _BEFORE_VERB = SUBJECT_PRONOUNS | {"to", "who", "that", "you", "it"}
 _NEVER_LAST = ARTICLES | CONJUNCTIONS | word_set("my your our their of from with into because if although")

@@ -16,6 +16,7 @@ _LEADS = frozenset({"and", "but", "yet", "for", "so"})
 _NOT_ADDING = word_set("only just merely simply solely")
 _DENIALS = NEGATED_HELPERS | {"not", "cannot"}
 _CORRECTIO_REACH = 6
+_CROSSING_REACH = 6  # words from each of the four places of an antimetabole to the next
 _FOCUS_OPENS = ARTICLES | POSSESSIVES | {"this", "that", "these", "those"}
 _COMPARATIVES = word_set("more less better worse further farther fewer older")
 _NO_COMPARATIVES = word_set(
@@ -34,8 +35,11 @@ def antimetabole(doc: Document) -> Verdict:
     """Words A and B stand in one half of a sentence, B and A in the next."""
     for sentence in doc.sentences:
         for j, k in _returns(doc, sentence):
-            left, right = Span(doc.part_at(j).start, j), Span(k + 1, doc.part_at(k).end)
-            crossing = _halved(doc, j, k) and _shared(doc, left, right, Span(j, k))
+            left = Span(max(doc.part_at(j).start, j - _CROSSING_REACH), j)
+            right = Span(k + 1, min(doc.part_at(k).end, k + _CROSSING_REACH + 1))
+            crossing = (
+                k - j <= _CROSSING_REACH and _halved(doc, j, k) and _shared(doc, left, right, Span(j, k))
+            )
             if crossing:
                 i, m = crossing
                 a, b = doc.words[i], doc.words[j]
