@@ -11,11 +11,14 @@ from ..records import Reply, Request, Text, TextStatus, Usage
 
 Ask = Callable[[Request], Awaitable[Reply]]
 
+# A refusal ends right after its verb or speaks of the task; "I can't help but smile" is a text like any other.
 _REFUSAL = re.compile(
-    r"^(?:i['’]?m (?:very |really )?sorry|sorry|i apologi[sz]e|unfortunately)?[,.;:!\s]*(?:but )?"
-    r"(?:i(?: am|['’]m)?|as an ai[^,.]*,? i(?: am|['’]m)?) "
-    r"(?:can(?:no|['’])t|cannot|won['’]t|will not|unable to|not able to|must decline to)\s+"
-    r"(?:help|assist|fulfil|comply|provide|create|write|generate|do that|complete|continue|produce)",
+    r"(?:i['’]?m (?:very |really |so )?sorry|sorry|i apologi[sz]e|unfortunately)?[,.;:!\s]*(?:but )?"
+    r"(?:as an ai[^,.]*,? )?i(?: am|['’]m)? "
+    r"(?:can(?:no|['’])t|can not|won['’]t|will not|unable to|not able to|must decline to)\s+"
+    r"(?:help|assist|fulfil|comply|provide|create|write|generate|do|complete|continue|produce)\w*"
+    r"(?:(?: you)?(?: with)?(?: this| that)?(?: one)?\s*(?:[.,;!]|\Z)"
+    r"|(?!\w)(?! but\b)[^.!?\n]{0,60}?\b(?:requests?|tasks?|prompts?|instructions?|content|pieces? of (?:text|writing)))",
     re.IGNORECASE,
 )
 _MARKER = re.compile(r"answer:", re.IGNORECASE)
