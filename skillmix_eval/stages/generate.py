@@ -21,8 +21,8 @@ _REFUSAL = re.compile(
     r"|(?!\w)(?! but\b)[^.!?\n]{0,60}?\b(?:requests?|tasks?|prompts?|instructions?|content|pieces? of (?:text|writing)))",
     re.IGNORECASE,
 )
-_MARKER = re.compile(r"answer:", re.IGNORECASE)
-_EXPLANATION = re.compile(r"explanation", re.IGNORECASE)
+_MARKER = re.compile(r"\b(?:Answer|ANSWER)[*_]*:")
+_EXPLANATION = re.compile(r"\b(?:Explanation|EXPLANATION)\b")
 
 
 async def generate(request: Request, index: int, ask: Ask, reply_form: str) -> tuple[Text, str]:
