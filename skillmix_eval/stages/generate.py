@@ -11,14 +11,15 @@ from ..records import Reply, Request, Text, TextStatus, Usage
 
 Ask = Callable[[Request], Awaitable[Reply]]
 
-# A refusal ends right after its verb or speaks of the task; "I can't help but smile" is a text like any other.
+# A refusal is no more than that, or speaks of the task: "I can't help but smile" is a text like any other.
 _REFUSAL = re.compile(
     r"(?:i['’]?m (?:very |really |so )?sorry|sorry|i apologi[sz]e|unfortunately)?[,.;:!\s]*(?:but )?"
     r"(?:as an ai[^,.]*,? )?i(?: am|['’]m)? "
     r"(?:can(?:no|['’])t|can not|won['’]t|will not|unable to|not able to|must decline to)\s+"
-    r"(?:help|assist|fulfil|comply|provide|create|write|generate|do|complete|continue|produce)\w*"
-    r"(?:(?: you)?(?: with)?(?: this| that)?(?: one)?\s*(?:[.,;!]|\Z)"
-    r"|(?!\w)(?! but\b)[^.!?\n]{0,60}?\b(?:requests?|tasks?|prompts?|instructions?|content|pieces? of (?:text|writing)))",
+    r"(?:help|assist|fulfil|comply|provide|create|write|generate|do|complete|continue|produce)\w*\b"
+    r"(?! (?:but|it|\w+self|\w+ing)\b)"
+    r"(?:[\w ]{0,20}[.!]?\Z|(?: you)? with (?:this|that)(?: one)?[.,;!]|[^.!?\n]{0,60}?"
+    r"\b(?:requests?|tasks?|prompts?|instructions?|content|pieces? of (?:text|writing))\b)",
     re.IGNORECASE,
 )
 _MARKER = re.compile(r"\b(?:Answer|ANSWER)[*_]*:")
