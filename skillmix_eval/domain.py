@@ -11,7 +11,7 @@ import io
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -34,7 +34,7 @@ class DomainFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The contents of a domain.toml."""
 
     title: str
-    grading: str  # judge or rules
+    grading: Literal["judge", "rules"]
     protocol: str = "standard"
     categories: tuple[str, ...] = ()
     held_out_categories: tuple[str, ...] = ()
@@ -168,7 +168,12 @@ def _skill(
 def read_topics(path: Path, opaque_ids: bool = False) -> tuple[Topic, ...]:
     """Read topics: a text file with one a line, or a CSV file with the columns topic and words."""
     if path.suffix == ".csv":
-        pairs = [(row.get("topic") or "", row.get("words") or "") for row in _rows(path)]
+        rows = _rows(path)
+        if rows and "topic" not in rows[0]:
+            raise BadInputError(
+                f"{path} has no column 'topic'; a list of topics needs topic and may have words."
+            )
+        pairs = [(row["topic"], row.get("words") or "") for row in rows]
     else:
         pairs = [(line, "") for line in _read(path).splitlines() if line.strip()]
     found: dict[str, Topic] = {}
