@@ -129,4 +129,4 @@ def _groups(title: str, what: str, rows: Sequence[GroupRow], brief: bool = True)
 def _cell(text: str) -> str:
     """Make a text harmless in a Markdown table or heading: one line, no markup of its own."""
     flat = " ".join(text.split())
-    return "".join(f"\\{c}" if c in "\\|`*_<>[]#" and c not in "[]" else c for c in flat)
+    return "".join(f"\\{c}" if c in "\\|`*_<>#" else c for c in flat).replace("](", "]\\(")
