@@ -42,8 +42,8 @@ def load_grader(spec: RunSpec, domain: Domain, protocol: Protocol) -> Grader:
     if domain.about.grading == "rules" and (spec.judge is None or spec.judge.model == "rules"):
         if domain.name not in names():
             raise BadInputError(
-                f"The domain folder {domain.name} says grading = \"rules\", which only built-in domains have; "
-                "write grading = \"judge\" into its domain.toml and name a --judge."
+                f'The domain folder {domain.name} says grading = "rules", which only built-in ones have; '
+                'write grading = "judge" into its domain.toml and name a --judge.'
             )
         return RulesGrader(domain.name, importlib.import_module(f"{__package__}.domains.{domain.name}.rules"))
     if spec.judge is None or spec.judge.model == "rules":
