@@ -179,7 +179,7 @@ def make_spec(settings: dict[str, Any], source: str = "the options") -> RunSpec:
             )
     if not spec.k:
         raise BadInputError(f"{source}: k is empty; give at least one number of skills.")
-    return spec
+    return msgspec.structs.replace(spec, k=tuple(sorted(set(spec.k))))
 
 
 def read_spec(path: Path) -> dict[str, Any]:
