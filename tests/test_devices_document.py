@@ -87,9 +87,20 @@ def test_words_rhyme_by_sound(pair: str) -> None:
     assert rhymes(*pair.split())
 
 
-@pytest.mark.parametrize("pair", ["rough through", "light light", "move love", "honey bee", "glaze glazes"])
+@pytest.mark.parametrize(
+    "pair",
+    [
+        "rough through",
+        "light light",
+        "asleep sleep",
+        "night knight",
+        "move love",
+        "honey bee",
+        "glaze glazes",
+    ],
+)
 def test_spelling_alone_makes_no_rhyme(pair: str) -> None:
-    """Words that look alike or are the same do not rhyme."""
+    """Words that look alike, or sound the same, do not rhyme."""
     assert not rhymes(*pair.split())
 
 
