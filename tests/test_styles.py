@@ -592,3 +592,19 @@ def test_damaged_replies(name: str, data: st.DataObject) -> None:
     with suppress(UnreadableError):
         verdicts = STYLES[name].Style().read(Q, written(), 0, kept)
         assert points(verdicts) == ("10111" if name in good else "0000")
+
+
+@pytest.mark.parametrize("name", STYLES)
+@given(data=st.data())
+@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_planted_pieces(name: str, data: st.DataObject) -> None:
+    """Planted lines that a judge repeats anywhere in its reply never change a point that is read."""
+    wording = "Contains" if name == "paper-lines" else "Correctly illustrates"
+    good = {"paper-table": table, "paper-lines": lines}
+    reply = good[name](rubric(Q, "10010", wording)) if name in good else json.dumps(answers(), indent=1)
+    kept = reply.splitlines()
+    for piece in data.draw(st.lists(st.sampled_from(pieces()), min_size=1, max_size=3)):
+        kept.insert(data.draw(st.integers(0, len(kept))), piece)
+    with suppress(UnreadableError):
+        verdicts = STYLES[name].Style().read(Q, written(), 0, "\n".join(kept))
+        assert points(verdicts) == ("10010" if name in good else "0000")
