@@ -369,6 +369,15 @@ def test_point_on_the_label_line() -> None:
     assert points(LINES.read(Q, written(), 0, two)) == "00000"
 
 
+@pytest.mark.parametrize(
+    "total", ["Total points earned: 5", "**Total** points earned: 1", "Grade: 0/5", "Grade"]
+)
+def test_total_line_is_ignored(total: str) -> None:
+    """The line with the judge's own total never is a point."""
+    reply = lines(rubric(Q, "10111")).replace("Grade: 9", total)
+    assert points(LINES.read(Q, written(), 0, reply)) == "10111"
+
+
 def test_two_items_awaited_at_once() -> None:
     """An item that begins while another awaits its point is a fault: the points could be swapped."""
     reply = lines(rubric(Q, "10111")).replace("because.", "it says:\nred herring: no", 1)
