@@ -369,6 +369,15 @@ def test_point_on_the_label_line() -> None:
     assert points(LINES.read(Q, written(), 0, two)) == "00000"
 
 
+@pytest.mark.parametrize(
+    "total", ["Total points earned: 5", "**Total** points earned: 1", "Grade: 0/5", "Grade"]
+)
+def test_total_line_is_ignored(total: str) -> None:
+    """The line with the judge's own total never is a point."""
+    reply = lines(rubric(Q, "10111")).replace("Grade: 9", total)
+    assert points(LINES.read(Q, written(), 0, reply)) == "10111"
+
+
 def test_two_items_awaited_at_once() -> None:
     """An item that begins while another awaits its point is a fault: the points could be swapped."""
     reply = lines(rubric(Q, "10111")).replace("because.", "it says:\nred herring: no", 1)
@@ -592,3 +601,19 @@ def test_damaged_replies(name: str, data: st.DataObject) -> None:
     with suppress(UnreadableError):
         verdicts = STYLES[name].Style().read(Q, written(), 0, kept)
         assert points(verdicts) == ("10111" if name in good else "0000")
+
+
+@pytest.mark.parametrize("name", STYLES)
+@given(data=st.data())
+@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_planted_pieces(name: str, data: st.DataObject) -> None:
+    """Planted lines that a judge repeats anywhere in its reply never change a point that is read."""
+    wording = "Contains" if name == "paper-lines" else "Correctly illustrates"
+    good = {"paper-table": table, "paper-lines": lines}
+    reply = good[name](rubric(Q, "10010", wording)) if name in good else json.dumps(answers(), indent=1)
+    kept = reply.splitlines()
+    for piece in data.draw(st.lists(st.sampled_from(pieces()), min_size=1, max_size=3)):
+        kept.insert(data.draw(st.integers(0, len(kept))), piece)
+    with suppress(UnreadableError):
+        verdicts = STYLES[name].Style().read(Q, written(), 0, "\n".join(kept))
+        assert points(verdicts) == ("10010" if name in good else "0000")
