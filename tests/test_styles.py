@@ -27,7 +27,7 @@ from skillmix_eval.records import (
     skill_item,
 )
 from skillmix_eval.styles import json_items, paper_lines, paper_table
-from skillmix_eval.styles._labels import Labels, limit_words, squeeze
+from skillmix_eval.styles._labels import Labels, squeeze
 
 PROMPTS = Path(__file__).parents[1] / "prompts"
 STYLES = {"paper-table": paper_table, "paper-lines": paper_lines, "json-items": json_items}
@@ -183,7 +183,7 @@ def test_invisible_characters_are_not_shown() -> None:
 @pytest.mark.parametrize(("k", "words"), [(1, "one sentence"), (2, "one sentence"), (3, "two sentences")])
 def test_limit_words(k: int, words: str) -> None:
     """The limit is max(1, k - 1) sentences, spelled as a word."""
-    assert limit_words(question(*"abc"[:k])) == words
+    assert question(*"abc"[:k]).limit_words == words
 
 
 def test_schema_is_closed() -> None:

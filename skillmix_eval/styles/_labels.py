@@ -13,7 +13,6 @@ from collections.abc import Callable
 from skillmix_eval.errors import UnreadableError
 from skillmix_eval.records import MAKES_SENSE, ON_TOPIC, SENTENCE_LIMIT, Question, skill_item
 
-_COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _WORDINGS = ("Correctly illustrates", "Illustrates", "Contains")
 _MARKS = re.compile(r"[*`~#\\\"'“”„«»‘’]+")
 _HYPHENS = re.compile(r"[-_‐‑‒–—]+")
@@ -25,13 +24,6 @@ _TOTAL = re.compile(
 )
 _HEAD_END = re.compile(r"[:：]|\*\*|__|\s[-–—](?=\s)|$")
 _SLACK = 80  # a label in a reply may be this much longer than the longest one asked: numbering, marks
-
-
-def limit_words(question: Question) -> str:
-    """Return the sentence limit as words: "one sentence", "two sentences"."""
-    limit = question.sentence_limit
-    count = _COUNTS[limit] if limit < len(_COUNTS) else str(limit)
-    return f"{count} sentence{'' if limit == 1 else 's'}"
 
 
 def squeeze(label: str) -> str:
@@ -120,7 +112,7 @@ def _asked(question: Question, wording: str) -> dict[str, str]:
     labels = {skill_item(s.id): f"{wording} {s.name}" for s in question.skills}
     labels[ON_TOPIC] = f"Pertains to {question.topic.name}"
     labels[MAKES_SENSE] = "Text makes sense"
-    labels[SENTENCE_LIMIT] = f"At most {limit_words(question)}"
+    labels[SENTENCE_LIMIT] = f"At most {question.limit_words}"
     return {item: squeeze(label) for item, label in labels.items()}
 
 
@@ -129,8 +121,8 @@ def _worded(question: Question) -> dict[str, list[str]]:
     labels = {skill_item(s.id): [f"{wording} {s.name}" for wording in _WORDINGS] for s in question.skills}
     labels[ON_TOPIC] = [f"Pertains to {question.topic.name}"]
     labels[MAKES_SENSE] = ["Text makes sense", "The text makes sense"]
-    noun = limit_words(question).split()[-1]
-    labels[SENTENCE_LIMIT] = [f"At most {limit_words(question)}", f"At most {question.sentence_limit} {noun}"]
+    noun = question.limit_words.split()[-1]
+    labels[SENTENCE_LIMIT] = [f"At most {question.limit_words}", f"At most {question.sentence_limit} {noun}"]
     return labels
 
 
