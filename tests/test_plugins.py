@@ -84,3 +84,12 @@ def test_own_folder_has_no_rules(tmp_path: Path) -> None:
     (tmp_path / "topics.txt").write_text("Sewing\n")
     with pytest.raises(BadInputError, match="only built-in ones have"):
         load_grader(RunSpec(), load_domain(str(tmp_path)), PROTOCOL)
+
+
+def test_judge_prompt_is_tried(tmp_path: Path) -> None:
+    """A judge prompt that asks for what its style does not have is found before anything is paid for."""
+    path = tmp_path / "mine.j2"
+    path.write_text("{#---\nrole: judge\nvariables: [txt]\n---#}\n{{ txt }}")
+    spec = RunSpec(judge=ModelSpec(model="openai/judge"), judge_prompt=str(path))
+    with pytest.raises(BadInputError, match=r"mine\.j2 cannot be rendered: 'txt' is undefined"):
+        load_grader(spec, make_domain(), PROTOCOL)
