@@ -30,7 +30,7 @@ LAYERS = [
     {"cli", "adapt", "lm_eval_plugin", "gate", "leaderboard"},
 ]
 FOLDERS = {"stages", "graders", "backends", "styles", "methods"}
-INSIDE_A_LAYER = {("figures", "stats"), ("spec", "errors")}  # a record made of another
+INSIDE_A_LAYER = {("figures", "stats")}  # a record made of another
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -104,10 +104,10 @@ def test_no_cycles() -> None:
         visit(name, ())
 
 
-@pytest.mark.parametrize("path", FILES, ids=sorted(MODULES, key=lambda m: str(MODULES[m])))
-def test_shape(path: Path) -> None:
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_shape(name: str) -> None:
     """Every module has a docstring, and no function is over 60 lines or takes more than 7 arguments."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
     assert ast.get_docstring(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
