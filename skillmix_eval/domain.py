@@ -62,12 +62,16 @@ class Domain(msgspec.Struct, frozen=True):
         return skill.category in self.about.held_out_categories
 
     def part(self, split: str) -> tuple[tuple[Skill, ...], tuple[Topic, ...]]:
-        """Return the skills and topics of a split: train, held-out (categories and topics both), or all."""
+        """Return the skills and topics of a split: train, held-out (categories and topics both), or all.
+
+        A domain that holds no topics out shares them among its splits.
+        """
         if split == "all":
             return self.skills, self.topics
         want = split == "held-out"
         skills = tuple(s for s in self.skills if self.held_out(s) == want)
-        topics = tuple(t for t in self.topics if (t.name in self.about.held_out_topics) == want)
+        held_out = self.about.held_out_topics
+        topics = tuple(t for t in self.topics if not held_out or (t.name in held_out) == want)
         if not skills or not topics:
             raise BadInputError(
                 f"The split '{split}' of these lists holds {len(skills)} skills and {len(topics)} topics, so "

@@ -46,6 +46,11 @@ def load_grader(spec: RunSpec, domain: Domain, protocol: Protocol) -> Grader:
                 f'The domain folder {domain.name} says grading = "rules", which only built-in ones have; '
                 'write grading = "judge" into its domain.toml and name a --judge.'
             )
+        if spec.skills or spec.topics:
+            raise BadInputError(
+                f"The checkers of the domain '{domain.name}' know only its own skills and topics; have your "
+                "own lists graded by a judge: --domain language --judge BACKEND/MODEL."
+            )
         return RulesGrader(domain.name, importlib.import_module(f"{__package__}.domains.{domain.name}.rules"))
     if spec.judge is None or spec.judge.model == "rules":
         raise BadInputError(
