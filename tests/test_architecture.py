@@ -23,7 +23,7 @@ LAYERS = [
     {"__init__", "records", "errors"},
     {"interfaces", "spec", "stats", "templates", "texts", "figures", "domain", "store"},
     {"domains", "stages", "graders", "backends", "styles", "methods", "calls", "released", "runs"},
-    {"plugins"},
+    {"plugins", "page"},
     {"pipeline"},
     {"evaluate"},
     {"inputs"},

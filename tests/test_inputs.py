@@ -11,7 +11,7 @@ import pytest
 
 from skillmix_eval.domain import load_domain
 from skillmix_eval.errors import BadInputError
-from skillmix_eval.evaluate import report_markdown, run_figures, scores_json
+from skillmix_eval.evaluate import report_files, run_figures
 from skillmix_eval.figures import METRICS
 from skillmix_eval.inputs import import_released, jobs_of_file
 from skillmix_eval.pipeline import Job
@@ -147,8 +147,7 @@ def test_released_figures(released: Path, counter: str) -> None:
 
 def test_released_report(runs: dict[str, Run]) -> None:
     """The report of gpt-4 shows the reference's figures, beside protocol and judge."""
-    run = runs["gpt-4"]
-    found = report_markdown(run, run_figures(run))
+    found = report_files(runs["gpt-4"])["report.md"].decode()
     for said in ("0.40 ± 0.245", "0.80 ± 0.082", "Protocol: paper", "gpt-4", "round 1 is missing"):
         assert said in found
 
@@ -184,9 +183,8 @@ def test_imported_run_reads_back(runs: dict[str, Run], tmp_path: Path) -> None:
     """A run that is written and read again is the same, and writing it twice gives the same bytes."""
     for student, run in runs.items():
         for folder in (tmp_path / "a" / student, tmp_path / "b" / student):
-            figures = run_figures(run)
             open_folder(folder, run.spec)
-            write_run(folder, run, scores_json(run, figures), report_markdown(run, figures))
+            write_run(folder, run, report_files(run))
             assert read_run(folder) == run
     files = [sorted(p for p in (tmp_path / n).rglob("*") if p.is_file()) for n in "ab"]
     assert [p.read_bytes() for p in files[0]] == [p.read_bytes() for p in files[1]]
