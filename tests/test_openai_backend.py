@@ -113,6 +113,15 @@ def test_an_echoed_key_is_not_repeated(fault: str) -> None:
     assert "sk-marker-123" not in str(caught.value)
 
 
+@pytest.mark.parametrize("key", ["sk-marker\n123", "sk-marker–123"])
+def test_a_key_that_no_request_can_carry(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key with a line break or a typographic dash is refused at once, and not repeated."""
+    monkeypatch.setenv("SOME_KEY", key)
+    with pytest.raises(BackendError, match="SOME_KEY") as caught:
+        create(ModelSpec(model="openai/gpt-x", api_key_env="SOME_KEY"), "gpt-x")
+    assert "marker" not in str(caught.value)
+
+
 @pytest.mark.slow
 def test_nobody_there() -> None:
     """A server that is down is one error that says where, within a minute."""
