@@ -44,6 +44,7 @@ class OpenAIBackend:
             api_key=key, base_url=settings.base_url, max_retries=_RETRIES, timeout=_SECONDS
         )
         self._answered = False
+        self._takes_schema = True
         self._where = str(self._client.base_url).rstrip("/")
         self.identity = {"backend": "openai", "model": model, "endpoint": self._where}
         if settings.revision:
@@ -52,7 +53,7 @@ class OpenAIBackend:
     async def complete(self, request: Request) -> Reply:
         """Return the first choice of one chat completion."""
         try:
-            answer = await self._client.chat.completions.create(**self._body(request))
+            answer = await self._create(self._body(request))
         except (
             openai.AuthenticationError,
             openai.PermissionDeniedError,
@@ -74,6 +75,20 @@ class OpenAIBackend:
         if not getattr(answer, "choices", None) or answer.choices[0].message is None:
             raise CallFailedError(f"{self._where} sent a reply that is no chat completion")
         return _read(answer)
+
+    async def _create(self, body: dict[str, Any]) -> Any:
+        """Ask; a server that knows no JSON schema is asked again, and from then on, without one."""
+        if not self._takes_schema:
+            body.pop("response_format", None)
+        try:
+            return await self._client.chat.completions.create(**body)
+        except (openai.BadRequestError, openai.UnprocessableEntityError):
+            if "response_format" not in body:
+                raise
+            body.pop("response_format")
+            answer = await self._client.chat.completions.create(**body)
+            self._takes_schema = False
+            return answer
 
     async def aclose(self) -> None:
         """Close the connections."""
