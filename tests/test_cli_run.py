@@ -37,7 +37,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
 
 
 def test_a_run_is_written_and_shown(finished: Finished) -> None:
-    """A run ends with a table for each k, and its folder holds the five files."""
+    """A run ends with a table for each k, and its folder holds its six files."""
     folder, done, _ = finished
     assert (done.code, done.err) == (0, "")
     assert "Scores by number of skills k" in done.out
@@ -179,7 +179,9 @@ def test_paper_protocol(tmp_path: Path) -> None:
     assert done.code == 0, done.err
     turns = [c.turn for c in server.calls]
     assert {t: turns.count(t) for t in set(turns)} == {"draft": 6, "refine": 6, "judge": 18}
-    assert len({c.key for c in server.calls}) == len(server.calls), "two calls were the same request"
+    by_text = {json.dumps([c.body["messages"], c.body.get("seed")]) for c in server.calls if c.role == "judge"}
+    assert len({c.key for c in server.of("student")}) == 12, "two draws were the same request"
+    assert len(by_text) == 18, "two gradings of a text were the same request"
     assert len({json.dumps(c.body["messages"]) for c in server.calls if c.turn == "draft"}) == 2
     (row,) = done.json["figures"]["by_k"]
     assert (row["questions"], row["texts"], row["gradings"]["ok"]) == (2, 6, 18)
