@@ -373,5 +373,6 @@ def files_of(folder: Path) -> dict[str, bytes]:
 def run_files(folder: Path) -> dict[str, bytes]:
     """Return the files of a run folder, all of which must be there."""
     found = files_of(folder)
-    assert sorted(found) == ["catalogue.json", "report.md", "samples.parquet", "scores.json", "spec.yaml"]
+    reports = ["report.html", "report.md", "samples.parquet", "scores.json", "spec.yaml"]
+    assert sorted(found) == ["catalogue.json", *reports]
     return found
