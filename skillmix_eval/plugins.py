@@ -40,6 +40,11 @@ def load_backend(settings: ModelSpec) -> Backend:
 def load_grader(spec: RunSpec, domain: Domain, protocol: Protocol) -> Grader:
     """Return who grades this run's texts: the domain's code, or the judge that the run names."""
     if domain.about.grading == "rules" and (spec.judge is None or spec.judge.model == "rules"):
+        if spec.skills or spec.topics:
+            raise BadInputError(
+                f"The checkers of the domain '{domain.name}' know only its own skills and topics; have your "
+                "own lists graded by a judge: --domain language --judge BACKEND/MODEL."
+            )
         return RulesGrader(domain.name, importlib.import_module(f"{__package__}.domains.{domain.name}.rules"))
     if spec.judge is None or spec.judge.model == "rules":
         raise BadInputError(

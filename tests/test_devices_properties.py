@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from skillmix_eval.domains.devices import rules
 from skillmix_eval.records import MAKES_SENSE, Question, Topic
 
-LINE = """bee hive the a and or so if then either not was had would even let alone as like never does who could it
-that most probably is more longer but , ; . ! ? ( ) - -- — … “ ” \" ' ’ don't honey café 3 90% 😀 ß İ"""
+LINE = """bee hive the a and or so if then either not was had would even let alone as like never does who
+could it that most probably is more longer but
+, ; . ! ? ( ) - -- — … “ ” \" ' ’ don't honey café 3 90% 😀 ß İ"""
 WORDS = [*LINE.split(), "\n", "\n\n"]
 DRAWN = st.lists(st.sampled_from(WORDS), max_size=40)
 ENGLISHLIKE = DRAWN.map(" ".join)
