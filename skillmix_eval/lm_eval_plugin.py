@@ -1,8 +1,8 @@
 """lm-eval's front end: its tasks (`tasks/*.yaml`) ask our questions and grade with our graders.
 
-lm-eval asks once per document, so the tasks score drafts: their protocol is `draft`. It generates the texts of
-all tasks first and then has each task grade them in one go; from there on nothing may raise, because lm-eval
-would lose every text that was paid for.
+lm-eval asks once per document, so the tasks score drafts: their protocol is `draft`. It generates the texts
+of all tasks first and then has each task grade them in one go; from there on nothing may raise, because
+lm-eval would lose every text that was paid for.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .evaluate import Setting, evaluate, prepare
 from .figures import METRICS
 from .pipeline import Job, Plan, answer
 from .plugins import load_backend, load_grader
-from .records import Grading, Marks, Question, Record, Reply, Sample, Text
+from .records import Grading, Marks, Question, Reply, Sample, Text
 from .spec import ModelSpec, RunSpec, make_spec, read_spec
 from .stages.generate import read_text
 from .stages.prompt import draft_request
@@ -42,7 +42,7 @@ _JUDGE_SETTINGS = set(ModelSpec.__struct_fields__) - {"model"}
 _log = logging.getLogger(__name__)
 
 
-class Graded(Record, frozen=True, gc=False):
+class Graded(msgspec.Struct, frozen=True):
     """What became of one text: a line of JSON in lm-eval's samples. Not scored is `marks` null, never 0."""
 
     index: int
@@ -323,14 +323,17 @@ def _described(setting: Setting) -> dict[str, Any]:
 
 def _has_chat_template(apply: Any) -> bool:
     """Tell whether the model behind lm-eval's hook can format a chat; a server that does it itself can."""
-    tokenizer = getattr(getattr(apply, "__self__", None), "tokenizer", None)
+    try:
+        tokenizer = getattr(getattr(apply, "__self__", None), "tokenizer", None)
+    except Exception:  # one that is fetched when first used, and cannot be: lm-eval will say so itself
+        return True
     return getattr(tokenizer, "chat_template", "") is not None
 
 
 def _warn_of_equal_texts(task: str, replies: Sequence[Sequence[str]]) -> None:
     if len(replies) > 1 and all(len(r) > 1 and len(set(r)) == 1 for r in replies):
         _log.warning(
-            f"{task}: all {len(replies[0])} texts of each question are the same; for several texts sample with "
+            f"{task}: all {len(replies[0])} texts of each question are the same; for others, sample with "
             "--gen_kwargs do_sample=True,temperature=0.7 (and no --use_cache)."
         )
 
