@@ -78,6 +78,7 @@ def test_a_device_seldom_brings_another_along() -> None:
         ("anaphora", "isocolon"),
         ("epistrophe", "isocolon"),
         ("antimetabole", "anadiplosis"),
+        ("antimetabole", "epanalepsis"),
         ("asyndeton", "isocolon"),
         ("isocolon", "asyndeton"),
     }

@@ -54,18 +54,15 @@ def sample(spec_file: Path | None, prompts: bool, show_private: bool, json: bool
 @options.as_json
 def report(folder: Path, markdown: bool, show_private: bool, json: bool) -> None:
     """Show the tables of one run (FOLDER is its run folder), computed anew from its samples."""
-    from ..evaluate import report_header, report_markdown, run_figures, scores_json
+    from ..evaluate import report_files, report_header, report_title, run_figures
     from ..runs import read_run
 
     run = read_run(folder)
+    if json or markdown:
+        sys.stdout.buffer.write(report_files(run, show_private)["scores.json" if json else "report.md"])
+        return
     figures = run_figures(run, show_private)
-    if json:
-        sys.stdout.buffer.write(scores_json(run, figures))
-    elif markdown:
-        sys.stdout.write(report_markdown(run, figures) + "\n")
-    else:
-        title = f"Skill composition: {run.info.student}"
-        show.print_report(title, report_header(run.info), figures, run.info.reduce)
+    show.print_report(report_title(run.info), report_header(run.info), figures, run.info.reduce)
 
 
 @click.command()

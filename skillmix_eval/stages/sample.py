@@ -115,6 +115,8 @@ class _Pool:
         self._left.extend(reversed(items))
 
     def reshuffle(self) -> None:
+        if len(self._left) < self._size:  # what is left may allow one hand only
+            self._left += self._rng.permutation(self._size).tolist()
         self._left = [self._left[i] for i in self._rng.permutation(len(self._left))]
 
 

@@ -19,8 +19,8 @@ from skillmix_eval.records import Verdict
 
 from .lexicon import FUNCTION_WORDS, NEGATIONS, stem, word_set
 
-_WORD = re.compile(r"[^\W_][\w\u0300-\u036f]*(?:['’\-‐‑][^\W_][\w\u0300-\u036f]*)*")
-_MARK = re.compile(r",\s|[,.][\"'”’]+\s|[:!?…()\[\]{}\n—–]|\s-+\s|--|\.\.\.|,$")
+_WORD = re.compile(r"[^\W_][\w\u0300-\u036f]*(?:(?:['’\-‐‑]|(?<=\d)[.,](?=\d))[^\W_][\w\u0300-\u036f]*)*")
+_MARK = re.compile(r"[,:!?…()\[\]{}\n—–]|\s-+\s|--|\.\.\.")
 _SECTION_MARK = re.compile(r"[;?!]|^[.][\"'”’]*\s")
 _TITLES = word_set(
     "mrs prof etc inc jan feb mar apr aug sept oct nov dec approx capt col gen sgt rev hon fig vol"
@@ -109,6 +109,15 @@ class Document:
             self.ends[i - 1] - self.starts[i - 1] < 3 or self.words[i - 1] in _TITLES
         )
         return not abbreviated or ";" in gap
+
+    @cached_property
+    def breaks(self) -> frozenset[int]:
+        """Indices of the words that open a section."""
+        return frozenset(section.start for section in self.sections)
+
+    def sentence_at(self, i: int) -> Span:
+        """Return the sentence that holds word i."""
+        return self.sentences[bisect_right(self.sentences, i, key=_start) - 1]
 
     def part_at(self, i: int) -> Span:
         """Return the part that holds word i."""

@@ -103,8 +103,7 @@ def direct_speech(doc: Document) -> Verdict:
     for match in _QUOTED.finditer(doc.text):
         first = _index_from(doc, match.start())
         last = _index_from(doc, match.end())
-        near = doc.words[max(0, first - _QUOTE_REACH - 1) : first] + doc.words[last : last + _QUOTE_REACH + 1]
-        if last - first >= 2 and not _SAYING.isdisjoint(near):
+        if last - first >= 2 and not _SAYING.isdisjoint(_around(doc, first, last)):
             return Verdict(
                 met=True,
                 reason="A verb of saying stands next to quoted words.",
@@ -112,6 +111,20 @@ def direct_speech(doc: Document) -> Verdict:
                 span=match.span(),
             )
     return no("No two words or more stand in double quotation marks next to a verb of saying.")
+
+
+def _around(doc: Document, first: int, last: int) -> list[str]:
+    """Return the words near a quotation that its own sentence holds."""
+    before = first
+    while before > 0 and before not in doc.breaks and first - before <= _QUOTE_REACH:
+        before -= 1
+    after = last
+    whole = doc.sentence_at(last - 1).end == last
+    while not whole and after < len(doc.words) and after - last <= _QUOTE_REACH:
+        after += 1
+        if after in doc.breaks:
+            break
+    return doc.words[before:first] + doc.words[last:after]
 
 
 def _index_from(doc: Document, offset: int) -> int:
@@ -123,8 +136,8 @@ def parenthesis(doc: Document) -> Verdict:
     """An aside stands in brackets or between dashes, with words of its sentence around it."""
     for match in _ASIDE.finditer(doc.text):
         first, last = _index_from(doc, match.start()), _index_from(doc, match.end())
-        inside = any(s.start < first and last < s.end for s in doc.sentences)
-        if last - first >= 2 and inside:
+        sentence = doc.sentence_at(first) if last - first >= 2 else None
+        if sentence and sentence.start < first and last < sentence.end:
             return Verdict(
                 met=True,
                 reason="An aside stands inside its sentence.",

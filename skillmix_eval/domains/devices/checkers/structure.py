@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from skillmix_eval.records import Verdict
@@ -16,6 +17,7 @@ _LEADS = frozenset({"and", "but", "yet", "for", "so"})
 _NOT_ADDING = word_set("only just merely simply solely")
 _DENIALS = NEGATED_HELPERS | {"not", "cannot"}
 _CORRECTIO_REACH = 6
+_CROSSING_REACH = 6  # words from each of the four places of an antimetabole to the next
 _FOCUS_OPENS = ARTICLES | POSSESSIVES | {"this", "that", "these", "those"}
 _COMPARATIVES = word_set("more less better worse further farther fewer older")
 _NO_COMPARATIVES = word_set(
@@ -34,8 +36,11 @@ def antimetabole(doc: Document) -> Verdict:
     """Words A and B stand in one half of a sentence, B and A in the next."""
     for sentence in doc.sentences:
         for j, k in _returns(doc, sentence):
-            left, right = Span(doc.part_at(j).start, j), Span(k + 1, doc.part_at(k).end)
-            crossing = _halved(doc, j, k) and _shared(doc, left, right, Span(j, k))
+            left = Span(max(doc.part_at(j).start, j - _CROSSING_REACH), j)
+            right = Span(k + 1, min(doc.part_at(k).end, k + _CROSSING_REACH + 1))
+            crossing = (
+                k - j <= _CROSSING_REACH and _halved(doc, j, k) and _shared(doc, left, right, Span(j, k))
+            )
             if crossing:
                 i, m = crossing
                 a, b = doc.words[i], doc.words[j]
@@ -131,10 +136,10 @@ def cleft_sentence(doc: Document) -> Verdict:
 
 def comparative_correlative(doc: Document) -> Verdict:
     """Two parts of one sentence open with 'the' and a comparative."""
-    for sentence in doc.sentences:
-        parts = [p for p in doc.parts if sentence.start <= p.start < sentence.end and _compares(doc, p)]
-        if len(parts) > 1:
-            return doc.yes(parts[0].start, parts[1].end, "Two parts open with 'the' and a comparative.")
+    comparing = [part for part in doc.parts if _compares(doc, part)]
+    for left, right in itertools.pairwise(comparing):
+        if right.start < doc.sentence_at(left.start).end:
+            return doc.yes(left.start, right.end, "Two parts open with 'the' and a comparative.")
     return no("No two parts of one sentence open with 'the' and a comparative.")
 
 
