@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ def import_released(folder: Path, settings: dict[str, Any]) -> list[tuple[str, R
         rows = student.rows
         given |= {"k": tuple(sorted({r.k for r in rows})), "seed": rows[0].seed, "sampler": "reference"}
         given |= {
-            "n": len({(r.skills, r.topic) for r in rows}),
+            "n": max(Counter(k for k, *_ in {(r.k, r.skills, r.topic) for r in rows}).values()),
             "student": {"model": f"released/{student.student}"},
         }
         runs.append(

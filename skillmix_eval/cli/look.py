@@ -94,16 +94,22 @@ def check(text: str, domain: str, json: bool) -> None:
         show.out.print(f"{mark}  {escape(names[skill]):22} {escape(shown + verdict.reason)}", soft_wrap=True)
 
 
-def _as_json(setting: Any, q: Any, labels: dict[str, str], prompts: bool) -> dict[str, Any]:
-    row = {
-        "id": q.id,
-        "k": q.k,
-        "skills": [s.id for s in q.skills],
-        "skill_names": [labels[s.id] for s in q.skills],
-        "topic": q.topic.id,
-        "topic_name": labels[q.topic.id],
-    }
-    return row | {"prompt": _prompt(setting, q)} if prompts else row
+class _Row(msgspec.Struct, omit_defaults=True, gc=False):
+    """A question as `skillmix sample --json` prints it."""
+
+    id: str
+    k: int
+    skills: list[str]
+    skill_names: list[str]
+    topic: str
+    topic_name: str
+    prompt: str | None = None
+
+
+def _as_json(setting: Any, q: Any, labels: dict[str, str], prompts: bool) -> _Row:
+    skills, topic = [s.id for s in q.skills], q.topic.id
+    prompt = _prompt(setting, q) if prompts else None
+    return _Row(q.id, len(skills), skills, [labels[s] for s in skills], topic, labels[topic], prompt)
 
 
 def _prompt(setting: Any, question: Any) -> str:

@@ -35,7 +35,7 @@ def tables(figures: Figures) -> list[Table]:
         _groups("Categories, weakest first", "Category", figures.by_category),
         _groups("Weakest skills", "Skill", figures.by_skill[:5]),
         _groups("All skills, weakest first", "Skill", figures.by_skill, brief=False),
-        _groups("Full marks by topic, lowest first", "Topic", figures.by_topic, brief=False),
+        _groups("Topics, lowest first", "Topic", figures.by_topic, "Full marks", brief=False),
     ]
     return [table for table in found if table.rows]
 
@@ -121,9 +121,11 @@ def _texts(rows: Sequence[KRow]) -> Table:
     return Table("Texts", tuple(columns), tuple(cells), note)
 
 
-def _groups(title: str, what: str, rows: Sequence[GroupRow], brief: bool = True) -> Table:
+def _groups(
+    title: str, what: str, rows: Sequence[GroupRow], value: str = "Points earned", brief: bool = True
+) -> Table:
     cells = tuple((row.label, str(row.estimate.n), interval(row.estimate)) for row in rows)
-    return Table(title, (what, "n", "Points earned"), cells, brief=brief)
+    return Table(title, (what, "n", value), cells, brief=brief)
 
 
 def _cell(text: str) -> str:
