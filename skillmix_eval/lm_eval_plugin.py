@@ -361,4 +361,4 @@ def _apart(work: Callable[[], object]) -> None:
         pool.submit(work).result()
 
 
-__all__ = ["Graded", "Question", "SkillMixTask", "mean", "process_results", "standard_error", "task_spec"]
+__all__ = ["Graded", "SkillMixTask", "mean", "process_results", "standard_error", "task_spec"]
