@@ -27,7 +27,7 @@ from .evaluate import Setting, evaluate, load_models, prepare
 from .figures import METRICS
 from .pipeline import Job, Plan, answer
 from .plugins import load_grader
-from .records import Grading, Marks, Question, Reply, Sample, Text
+from .records import Grading, Marks, Reply, Sample, Text
 from .spec import ModelSpec, RunSpec, make_spec, read_spec
 from .stages.generate import read_text
 from .stages.prompt import draft_request
