@@ -25,8 +25,7 @@ from . import __version__
 from .errors import BadInputError, SkillMixError, unknown
 from .evaluate import Setting, evaluate, load_models, prepare
 from .figures import METRICS
-from .pipeline import Job, Plan, answer
-from .plugins import load_grader
+from .pipeline import Job
 from .records import Grading, Marks, Reply, Sample, Text
 from .spec import ModelSpec, RunSpec, make_spec, read_spec
 from .stages.generate import read_text
@@ -221,16 +220,14 @@ class SkillMixTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval has no ty
         return samples
 
     def _ask(self, jobs: Sequence[Job], on_sample: Callable[[Sample], None]) -> None:
-        if not self._by_judge:
-            _run(_grade_by_code(self._setting, jobs, on_sample))
-            return
-        store = Store(self._store)
+        setting = self._share() if self._by_judge else self._setting
+        models = load_models(setting, student=False)
+        store = Store(self._store) if self._by_judge else None
         try:
-            setting = self._share()
-            models = load_models(setting, student=False)
             _apart(functools.partial(evaluate, setting, models, store, on_sample, jobs))
         finally:
-            store.close()
+            if store:
+                store.close()
 
     def _share(self) -> Setting:
         """Return the setting with this rank's share of the connections to the judge."""
@@ -251,13 +248,6 @@ class SkillMixTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval has no ty
                 f"{self.task_name}: {len(reasons)} texts have no score and count in no mean (see coverage); "
                 f"the first: {reasons[0]}"
             )
-
-
-async def _grade_by_code(setting: Setting, jobs: Iterable[Job], on_sample: Callable[[Sample], None]) -> None:
-    grader = load_grader(setting.spec, setting.domain, setting.protocol)
-    plan = Plan(setting.protocol, STUDENT, setting.draft, None, grader, None, None)
-    for job in jobs:
-        on_sample(await answer(plan, job))
 
 
 def _graded(text: Text, sample: Sample | None, private: bool) -> Graded:
