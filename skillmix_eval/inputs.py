@@ -117,6 +117,7 @@ class _Finder:
     def __init__(self, domain: Domain) -> None:
         self._skills: dict[str, Skill] = {}
         self._topics: dict[str, Topic] = {}
+        self._private = domain.private
         for skill in domain.skills:
             self._skills |= {skill.id.casefold(): skill, skill.name.casefold(): skill}
         for topic in domain.topics:
@@ -133,6 +134,8 @@ class _Finder:
 
     def _find(self, there: dict[str, Any], what: str, name: str, where: str) -> Any:
         found = there.get(" ".join(name.split()).casefold())
+        if found is None and self._private:
+            raise BadInputError(f"{where}: your private list has no {what} named '{name.strip()}'.")
         if found is None:
             raise BadInputError(f"{where}: {unknown(what, name.strip(), {x.name for x in there.values()})}")
         return found

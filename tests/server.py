@@ -142,6 +142,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer one chat completion."""
         raw = self.rfile.read(int(self.headers["Content-Length"]))
         chat = self.server.chat
+        if len(raw) < int(self.headers["Content-Length"]):
+            self.close_connection = True  # the client was killed while it sent
+            return
         if self.path != "/v1/chat/completions":
             self._send(404, {"error": {"message": f"no such path {self.path}"}})
             return
