@@ -15,7 +15,7 @@ from .figures import Figures
 from .graders.rubric import RubricGrader
 from .page import run_page
 from .pipeline import Job, Plan, jobs_for, run
-from .plugins import load_backend, load_grader
+from .plugins import find_backend, load_backend, load_grader
 from .records import Question, Sample
 from .runs import Run, RunInfo
 from .spec import Protocol, RunSpec, write_spec
@@ -58,6 +58,14 @@ def prepare(spec: RunSpec, check_questions: bool = True) -> Setting:
     for k in spec.k if check_questions else ():  # too many questions asked for is found out now
         sample(domain, k, spec.n, spec.seed, spec.split, spec.sampler)
     return setting
+
+
+def check_models(setting: Setting) -> None:
+    """Find out what is wrong with who writes and who grades before anything is written; starts no model."""
+    load_grader(setting.spec, setting.domain, setting.protocol)
+    for model in (setting.spec.student, setting.spec.judge):
+        if model and model.model != "rules":
+            find_backend(model)
 
 
 class Foreseen(msgspec.Struct, frozen=True):

@@ -55,7 +55,7 @@ def run(
 
       skillmix run results/runs/EARLIER/spec.yaml -n 300
     """
-    from ..evaluate import evaluate, prepare
+    from ..evaluate import check_models, evaluate, prepare
     from ..runs import open_folder
     from ..store import Store
 
@@ -64,6 +64,7 @@ def run(
     if dry_run:
         _dry_run(setting, store, json)
         return
+    check_models(setting)
     folder = out or _dated_folder(spec)
     open_folder(folder, spec)
     kept = Store(store)
