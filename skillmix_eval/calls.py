@@ -47,7 +47,7 @@ class Caller:
         self._count(paid_calls=1, paid=reply.usage)
         if self._store is None:
             return reply
-        # nothing waits before the reply is handed over, and from then on it is kept even if the run is interrupted
+        # handed over without a wait in between; from then on it is kept, even if the run is interrupted
         return msgspec.json.decode(await self._store.put(key, msgspec.json.encode(reply)), type=Reply)
 
     def _count(self, paid_calls: int = 0, stored_calls: int = 0, paid: Usage | None = None) -> None:

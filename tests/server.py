@@ -26,9 +26,9 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 STUDENT, JUDGE, OTHER_JUDGE = "good-student", "good-judge", "other-judge"
 
-_ADJECTIVES = "amber brittle copper dusty early faded gentle hollow".split()
-_NOUNS = "anvil barge candle drum ember ferry gate heron".split()
-_VERBS = "bends cools drifts fades hums leans rests waits".split()
+_ADJECTIVES = ["amber", "brittle", "copper", "dusty", "early", "faded", "gentle", "hollow"]
+_NOUNS = ["anvil", "barge", "candle", "drum", "ember", "ferry", "gate", "heron"]
+_VERBS = ["bends", "cools", "drifts", "fades", "hums", "leans", "rests", "waits"]
 
 
 @dataclass
@@ -127,7 +127,7 @@ class _Http(ThreadingHTTPServer):
     request_queue_size = 256
     chat: Server
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
         """Clients are killed in these tests: a broken connection is no fault of the server."""
         error = sys.exception()
         if not isinstance(error, ConnectionError):
@@ -163,7 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(200, _completion(call))
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *args: Any) -> None:
         """Say nothing."""
 
     def _send(self, status: int, body: dict[str, Any], extra: dict[str, str] | None = None) -> None:
@@ -221,8 +221,11 @@ def _completion(call: Call) -> dict[str, Any]:
         "object": "chat.completion",
         "created": 0,
         "model": call.model,
-        "choices": [] if call.fault == "no choices" else [{**choices[0], "message": None}]
-        if call.fault == "no message" else choices,
+        "choices": []
+        if call.fault == "no choices"
+        else [{**choices[0], "message": None}]
+        if call.fault == "no message"
+        else choices,
         "usage": {**usage, "total_tokens": sum(usage.values())},
     }
 
@@ -237,7 +240,12 @@ def _turn(body: dict[str, Any]) -> str:
 def write(body: dict[str, Any]) -> str:
     """Return a student's answer: one sentence, in the form the messages ask for."""
     digest = hashlib.blake2b(json.dumps([body["messages"], body.get("seed")]).encode(), digest_size=8)
-    a, n, v, tag = (digest.digest()[0] % 8, digest.digest()[1] % 8, digest.digest()[2] % 8, digest.hexdigest())
+    a, n, v, tag = (
+        digest.digest()[0] % 8,
+        digest.digest()[1] % 8,
+        digest.digest()[2] % 8,
+        digest.hexdigest(),
+    )
     text = f"By lot {tag} the {_ADJECTIVES[a]} {_NOUNS[n]} {_VERBS[v]} beside us."
     if "'Answer:'" in body["messages"][-1]["content"]:
         return f"Answer: {text}\n\nExplanation: it does what was asked."

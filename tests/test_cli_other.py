@@ -126,9 +126,10 @@ def test_a_closed_pipe(tmp_path: Path) -> None:
     assert process.wait(30) in (0, 1)
 
 
-
 def test_no_key(tmp_path: Path) -> None:
     """A key that is not set is named by its variable, and the same command works once it is."""
-    done = skillmix("run", *LANGUAGE, *JUDGE, "--student", "openai/x", "--api-key-env", "NO_KEY", cwd=tmp_path)
+    done = skillmix(
+        "run", *LANGUAGE, *JUDGE, "--student", "openai/x", "--api-key-env", "NO_KEY", cwd=tmp_path
+    )
     assert done.code == 2
     one_sentence(done, "NO_KEY", "--base-url")

@@ -55,11 +55,18 @@ def test_an_installed_wheel_works(wheel: Path, tmp_path: Path) -> None:
 
     def skillmix(*arguments: str) -> str:
         return subprocess.run(
-            [home / "bin" / "skillmix", *arguments], check=True, capture_output=True, text=True, cwd=empty, env=env
+            [home / "bin" / "skillmix", *arguments],
+            check=True,
+            capture_output=True,
+            text=True,
+            cwd=empty,
+            env=env,
         ).stdout
 
     where = "import skillmix_eval; print(skillmix_eval.__file__)"
-    used = subprocess.run([python, "-c", where], check=True, capture_output=True, text=True, cwd=empty, env=env)
+    used = subprocess.run(
+        [python, "-c", where], check=True, capture_output=True, text=True, cwd=empty, env=env
+    )
     assert used.stdout.startswith(str(home))
     assert skillmix("--version").startswith("skillmix, version ")
     rows = json.loads(skillmix("sample", "--domain", "language", "-k", "3", "-n", "2", "--prompts", "--json"))

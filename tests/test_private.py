@@ -12,7 +12,14 @@ from .server import Call, Server, files_of, models, run_options, skillmix, write
 
 KEY = "sk-marker-4711"
 MARK = "zzsecretzz "
-HOSTILE = ["\x1b[31mred\x1b[0m", "[red]rich[/bold]", "<b>bold</b> | *md* `x`", "ends \\", ":smile: [link=x]y", "a\rb\x07"]
+HOSTILE = [
+    "\x1b[31mred\x1b[0m",
+    "[red]rich[/bold]",
+    "<b>bold</b> | *md* `x`",
+    "ends \\",
+    ":smile: [link=x]y",
+    "a\rb\x07",
+]
 
 
 def found(folder: Path, mark: str, *printed: str) -> list[str]:

@@ -52,7 +52,7 @@ def import_(folder: Path, out: Path, json: bool, **given: Any) -> None:
         unreadable = sum(g.status != "ok" for g in gradings)
         show.out.print(
             show.escape(
-                f"{name}: {len(run.samples)} texts, {len(gradings)} gradings, {unreadable} of them unreadable "
+                f"{name}: {len(run.samples)} texts, {len(gradings)} gradings, {unreadable} unreadable "
                 f"-> {out / name}"
             ),
             soft_wrap=True,
