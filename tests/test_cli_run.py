@@ -150,7 +150,7 @@ def test_judge_settings_when_regrading(finished: Finished) -> None:
 
 
 def test_grade_a_file(finished: Finished) -> None:
-    """`skillmix grade texts.jsonl` grades given texts, with skills by name or id, two for one question too."""
+    """`skillmix grade texts.jsonl` grades given texts, with skills by name or by id."""
     folder, _, server = finished
     rows: list[dict[str, Any]] = [
         {"text": "The quays sleep.", "topic": "quays", "skills": ["turn a", "turn b"]},
@@ -172,14 +172,16 @@ def test_grade_a_file(finished: Finished) -> None:
 
 
 def test_paper_protocol(tmp_path: Path) -> None:
-    """`--protocol paper` takes three texts for each question and three gradings of each, all different calls."""
+    """`--protocol paper` takes three texts a question and three gradings a text, each its own request."""
     with Server() as server:
         options = run_options(server, tmp_path)
         done = skillmix("run", *options, "--protocol", "paper", "-k", 3, "-n", 2, "--json", cwd=tmp_path)
     assert done.code == 0, done.err
     turns = [c.turn for c in server.calls]
     assert {t: turns.count(t) for t in set(turns)} == {"draft": 6, "refine": 6, "judge": 18}
-    by_text = {json.dumps([c.body["messages"], c.body.get("seed")]) for c in server.calls if c.role == "judge"}
+    by_text = {
+        json.dumps([c.body["messages"], c.body.get("seed")]) for c in server.calls if c.role == "judge"
+    }
     assert len({c.key for c in server.of("student")}) == 12, "two draws were the same request"
     assert len(by_text) == 18, "two gradings of a text were the same request"
     assert len({json.dumps(c.body["messages"]) for c in server.calls if c.turn == "draft"}) == 2
@@ -269,7 +271,7 @@ def test_dry_run(tmp_path: Path) -> None:
 
 
 def test_another_run_is_not_written_over(finished: Finished) -> None:
-    """A folder that holds a run with other settings is left as it is, and so is one that holds other things."""
+    """A folder that holds another run, or other things, is left as it is."""
     folder, _, server = finished
     held = run_files(folder / "run")
     (folder / "mine").mkdir()

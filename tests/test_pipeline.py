@@ -12,7 +12,18 @@ from .server import Call, Server, one_sentence, run_options, skillmix
 
 def run(server: Server, folder: Path, *options: object) -> Any:
     """Return the JSON of a run of one question per topic, without a second turn."""
-    given = [*run_options(server, folder), "-k", 1, "-n", 5, "--no-refine", "--out", "run", *options, "--json"]
+    given = [
+        *run_options(server, folder),
+        "-k",
+        1,
+        "-n",
+        5,
+        "--no-refine",
+        "--out",
+        "run",
+        *options,
+        "--json",
+    ]
     done = skillmix("run", *given, cwd=folder)
     assert (done.code, done.err) == (0, "")
     return done.json
@@ -68,7 +79,9 @@ def test_verdicts_that_are_none(tmp_path: Path) -> None:
 
 def test_what_failed_is_tried_again(tmp_path: Path) -> None:
     """The next run asks for the texts and gradings that failed, and for nothing else."""
-    with Server(fault=lambda c: by_topic("student", quays="400")(c) or by_topic("judge", looms="400")(c)) as server:
+    with Server(
+        fault=lambda c: by_topic("student", quays="400")(c) or by_topic("judge", looms="400")(c)
+    ) as server:
         assert run(server, tmp_path)["figures"]["by_k"][0]["scored_texts"] == 3
         server.forget()
         server.fault = lambda _: None

@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 import rich_click as click
-from rich.markup import escape
 
 from . import options, show
 
@@ -42,9 +41,9 @@ def sample(spec_file: Path | None, prompts: bool, show_private: bool, json: bool
         return
     for q in setting.questions():
         skills = ", ".join(labels[s.id] for s in q.skills)
-        show.out.print(escape(f"{q.id}  k={q.k}  {labels[q.topic.id]}: {skills}"), soft_wrap=True)
+        show.out.print(show.escape(f"{q.id}  k={q.k}  {labels[q.topic.id]}: {skills}"), soft_wrap=True)
         if prompts:
-            show.out.print(escape(_prompt(setting, q)) + "\n", soft_wrap=True)
+            show.out.print(show.escape(_prompt(setting, q)) + "\n", soft_wrap=True)
 
 
 @click.command()
@@ -91,7 +90,8 @@ def check(text: str, domain: str, json: bool) -> None:
     for skill, verdict in sorted(verdicts.items(), key=lambda pair: not pair[1].met):
         mark = "[green]yes[/green]" if verdict.met else "[dim]no [/dim]"
         shown = f"{verdict.quote!r}: " if verdict.quote else ""
-        show.out.print(f"{mark}  {escape(names[skill]):22} {escape(shown + verdict.reason)}", soft_wrap=True)
+        line = f"{names[skill]:22} {shown}{verdict.reason}"
+        show.out.print(f"{mark}  {show.escape(line)}", soft_wrap=True)
 
 
 class _Row(msgspec.Struct, omit_defaults=True, gc=False):

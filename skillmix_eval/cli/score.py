@@ -158,4 +158,5 @@ def _finish(folder: Path, result: Any, show_private: bool, json: bool) -> None:
     models: tuple[ModelSpec | None, ...] = (run.spec.student, run.spec.judge)
     for line in show.spend_lines(result.spend, models):
         show.out.print(line)
-    show.out.print(f"Written to {folder}: open {folder / 'report.html'}", soft_wrap=True)
+    written = f"Written to {folder}: open {folder / 'report.html'}"
+    show.out.print(show.escape(written), soft_wrap=True)
