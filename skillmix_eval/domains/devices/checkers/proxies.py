@@ -1,0 +1,219 @@
+"""Honest proxies for the two rubric items that code cannot decide: on topic, and making sense.
+
+On topic means that a text uses the topic's name once or words of its family twice, so it misses a text that
+speaks of the topic in other words and passes one that only mentions it. Making sense means that a text looks
+like English sentences, so it misses grammatical nonsense and passes what contradicts itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from functools import lru_cache
+
+from skillmix_eval.records import Topic, Verdict
+
+from .document import Document, Span, no
+from .lexicon import (
+    ARTICLES,
+    AUXILIARIES,
+    CONJUNCTIONS,
+    FUNCTION_WORDS,
+    HELPERS,
+    IRREGULAR_VERBS,
+    NEGATED_HELPERS,
+    POSSESSIVES,
+    PREPOSITIONS,
+    SUBJECT_PRONOUNS,
+    stem,
+    word_set,
+)
+from .pronunciation import known
+
+_FAMILY_USES = 2
+_KNOWN = 0.7  # least share of words that a dictionary knows
+_FUNCTION = 0.08  # least share of function words: keyword lists have none
+_BARE = 6  # fewer words than this may do without function words
+_DISTINCT = 0.3  # least share of different words
+_ONE_WORD = 0.5  # greatest share of one content word
+_LONG = 8  # from this many words on, shares mean something
+_CLUMSY = 0.05  # greatest share of word pairs that English hardly allows
+_RUN = 4  # most times that one word may stand in a row
+_CLOSERS = " \n\t\r\"'”’)]}»*_"
+_OPENERS = " \n\t\r\"'“‘([{«*_-–—•"
+_DETERMINERS = ARTICLES | POSSESSIVES - {"her", "his"}
+_NOT_AFTER_DETERMINER = (
+    (
+        _DETERMINERS
+        | HELPERS
+        | NEGATED_HELPERS
+        | CONJUNCTIONS
+        | SUBJECT_PRONOUNS
+        | PREPOSITIONS
+        | {"is", "that"}
+    )
+    - word_set("will can may might must past over under inside outside")
+) | {"it", "if", "because", "not"}
+_BEFORE_VERB = SUBJECT_PRONOUNS | {"to", "who", "that", "you", "it"}
+_NEVER_LAST = ARTICLES | CONJUNCTIONS | word_set("my your our their of from with into because if although")
+_NOT_AFTER_PREPOSITION = CONJUNCTIONS | SUBJECT_PRONOUNS | word_set("is am are was were of has had does did")
+_CLAUSE_PREPOSITIONS = word_set("of from with into at against toward among during")
+_VOWEL_SOUNDS = ("a", "e", "i", "o")
+_AN_EXCEPTIONS = ("eu", "ew", "one", "once", "uni", "use", "usu", "ut")
+
+
+@lru_cache(maxsize=4096)
+def _family(topic: Topic) -> frozenset[str]:
+    return frozenset(stem(word.lower()) for word in topic.words)
+
+
+def on_topic(doc: Document, topic: Topic) -> Verdict:
+    """Tell whether a text uses the topic's name once or words of its family twice."""
+    name = [stem(word) for word in Document(topic.name).words]
+    stems = doc.stems
+    for i in range(len(stems) - len(name) + 1):
+        if name and stems[i : i + len(name)] == name:
+            return doc.yes(i, i + len(name), "The text names the topic.")
+    family = _family(topic)
+    hits = [i for i, word in enumerate(stems) if word in family or (family and _piece_in(word, family))]
+    if len(hits) >= _FAMILY_USES:
+        used = "' and '".join(doc.words[i] for i in hits[:2])
+        return doc.yes(hits[0], hits[1] + 1, f"The text uses '{used}'.")
+    return no("The text uses fewer than two words of the topic's family.")
+
+
+def _piece_in(word: str, family: frozenset[str]) -> bool:
+    return "-" in word and any(stem(piece) in family for piece in word.split("-"))
+
+
+def makes_sense(doc: Document) -> Verdict:
+    """Tell whether a text looks like whole, fluent English sentences; the reason names the first fault."""
+    if len(doc.words) < 2:
+        return no("There is no sentence.")
+    for fault in _FAULTS:
+        if why := fault(doc):
+            return no(why)
+    return doc.yes(0, len(doc.words), "The text reads like English sentences.")
+
+
+def _badly_edged(doc: Document) -> str:
+    """Every sentence begins with a capital or a figure and ends in a mark."""
+    text, start = doc.text, 0
+    for end in doc.sentence_ends:
+        sentence = text[start:end].strip(_CLOSERS)
+        spoken = text[:start].rstrip()[-1:] in ('"', "”", "’", "'")
+        start = end
+        first = sentence.lstrip(_OPENERS)[:1]
+        if first and not (first.isupper() or first.isdigit() or spoken or not first.isalpha()):
+            return "A sentence does not begin with a capital letter."
+        if first and sentence[-1:] not in ".!?…":
+            return "A sentence does not end in a full stop, question or exclamation mark."
+    return ""
+
+
+def _unbalanced(doc: Document) -> str:
+    text = doc.text
+    pairs = text.count("(") == text.count(")") and text.count("“") == text.count("”")
+    return "" if pairs and text.count('"') % 2 == 0 else "A quotation mark or bracket has no partner."
+
+
+def _repeats(doc: Document) -> str:
+    """No word stands often in a row, and the words are varied."""
+    words = doc.words
+    run = 1
+    for i in range(1, len(words)):
+        run = run + 1 if words[i] == words[i - 1] else 1
+        if run > _RUN or (run == 2 and words[i] in _DETERMINERS):
+            return f"'{words[i]}' is repeated."
+    counts = Counter(words)
+    if len(words) >= _LONG and len(counts) < _DISTINCT * len(words):
+        return "Too few of the words are different."
+    most = max((n for word, n in counts.items() if word not in FUNCTION_WORDS), default=0)
+    return (
+        "One word makes up too much of the text."
+        if len(words) >= _LONG and most > _ONE_WORD * len(words)
+        else ""
+    )
+
+
+def _listy(doc: Document) -> str:
+    """Function words hold each longer sentence together, and its parts are no mere list."""
+    for sentence in doc.sentences:
+        words = doc.words[sentence.start : sentence.end]
+        share = sum(word in FUNCTION_WORDS for word in words) / len(words)
+        if len(words) >= _BARE and share < _FUNCTION:
+            return "A sentence has too few function words."
+        if len(words) >= 3 and share > 0.9 and AUXILIARIES.isdisjoint(words):
+            return "A sentence has function words alone."
+    bare = (part for part in doc.parts if part.size <= 2)
+    short = sum(FUNCTION_WORDS.isdisjoint(doc.words[part.start : part.end]) for part in bare)
+    return "The text is a list of words." if len(doc.parts) >= 6 and short > 0.7 * len(doc.parts) else ""
+
+
+def _verbless(doc: Document) -> str:
+    """Each longer sentence has a word that can be a verb: by class, by ending, or by opening a command."""
+    openings = doc.part_starts
+    for sentence in doc.sentences:
+        if sentence.size >= 4 and not any(_verbish(doc, i, openings) for i in range(*sentence)):
+            return "A sentence has no word that looks like a verb."
+    return ""
+
+
+def _verbish(doc: Document, i: int, openings: frozenset[int]) -> bool:
+    word = doc.words[i]
+    if word in AUXILIARIES or word in IRREGULAR_VERBS or "'" in word or word.endswith(("ed", "ing", "s")):
+        return True
+    before = doc.words[i - 1] if i else ""
+    if before in _BEFORE_VERB:
+        return True
+    following = doc.words[i + 1] if i + 1 < len(doc.words) else ""
+    return word not in FUNCTION_WORDS and (i in openings or following in _DETERMINERS)
+
+
+def _clumsy(doc: Document) -> str:
+    """Hardly any pair of neighbours is one that English grammar rules out, as it is in shuffled words."""
+    faults = sum(_impossible_end(doc, part) for part in doc.parts)
+    for sentence in doc.sentences:
+        for i in range(sentence.start + 1, sentence.end):
+            faults += i not in doc.part_starts and _impossible(doc.words[i - 1], doc.words[i])
+    allowed = 1 if len(doc.words) > 1 / _CLUMSY else 0
+    return (
+        "Neighbouring words do not fit together." if faults > max(allowed, _CLUMSY * len(doc.words)) else ""
+    )
+
+
+def _impossible(left: str, right: str) -> bool:
+    if left in _DETERMINERS and right in _NOT_AFTER_DETERMINER:
+        return True
+    if left == "a" and right.startswith(_VOWEL_SOUNDS) and not right.startswith(_AN_EXCEPTIONS):
+        return True
+    if left == "an" and not right.startswith(
+        ("a", "e", "i", "o", "u", "h", "8", "1", "f", "l", "m", "n", "r", "s", "x")
+    ):
+        return True
+    return left in _CLAUSE_PREPOSITIONS and right in _NOT_AFTER_PREPOSITION
+
+
+def _impossible_end(doc: Document, part: Span) -> bool:
+    return doc.words[part.end - 1] in _NEVER_LAST and doc.gap(part.end).strip()[:1] in (".", ",", ";", "!")
+
+
+def _unknown(doc: Document) -> str:
+    """Most words are in the dictionary; capitalised words inside a sentence count as names."""
+    openings = {sentence.start for sentence in doc.sentences}
+    unknown = sum(
+        not known(word) and (i in openings or not doc.text[doc.starts[i]].isupper()) and not word[0].isdigit()
+        for i, word in enumerate(doc.words)
+    )
+    return "Too many words are unknown." if unknown > (1 - _KNOWN) * len(doc.words) else ""
+
+
+_FAULTS: tuple[Callable[[Document], str], ...] = (
+    _badly_edged,
+    _unbalanced,
+    _repeats,
+    _listy,
+    _clumsy,
+    _verbless,
+    _unknown,
+)

@@ -1,0 +1,139 @@
+"""Figures of structure: crossed, balanced, replaced, inverted and split clauses."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+from skillmix_eval.records import Verdict
+
+from .document import Document, Span, no
+from .lexicon import ARTICLES, CONJUNCTIONS, FUNCTION_WORDS, HELPERS, NEGATED_HELPERS, POSSESSIVES, word_set
+
+_LEAST_PARTS = 3
+_INVERTING = word_set("never rarely seldom hardly scarcely nowhere")
+_INVERTING_NOT = frozenset({"once", "only"})
+_LEADS = frozenset({"and", "but", "yet", "for", "so"})
+_NOT_ADDING = word_set("only just merely simply solely")
+_DENIALS = NEGATED_HELPERS | {"not", "cannot"}
+_CORRECTIO_REACH = 6
+_FOCUS_OPENS = ARTICLES | POSSESSIVES | {"this", "that", "these", "those"}
+_COMPARATIVES = word_set("more less better worse further farther fewer older")
+_NO_COMPARATIVES = word_set(
+    "other number paper water river keeper baker weaver potter master timber winter summer danger "
+    "weather feather answer order power tower flower letter matter corner corner ladder anger finger "
+    "silver copper leather butter center daughter father mother brother sister offer never ever over "
+    "under after either neither rather whether chamber hammer burner skater diver tiller amber ember "
+    "computer teacher officer printer painter writer reader driver former latter upper inner outer "
+    "player singer dancer hunter sailor caver surveyor thaw lever layer crater glider cover fever "
+    "beer deer pier per her user manner dinner supper member remember crater boulder shoulder border "
+    "folder holder"
+)
+
+
+def antimetabole(doc: Document) -> Verdict:
+    """Words A and B stand in one half of a sentence, B and A in the next."""
+    for sentence in doc.sentences:
+        for i, j, k, m in _crossings(doc, sentence):
+            if _halved(doc, i, j, k, m):
+                a, b = doc.words[i], doc.words[j]
+                return doc.yes(i, m + 1, f"'{a}' and '{b}' come back as '{b}' and '{a}'.")
+    return no("No two content words come back in reverse order in one sentence.")
+
+
+def _crossings(doc: Document, sentence: Span) -> Iterator[tuple[int, int, int, int]]:
+    """Yield places i < j < k < m where words i and m, and words j and k, are the same content words."""
+    places: dict[str, list[int]] = {}
+    for i in range(sentence.start, sentence.end):
+        if doc.words[i] not in FUNCTION_WORDS:
+            places.setdefault(doc.words[i], []).append(i)
+    twice = [p for p in places.values() if len(p) > 1]
+    for inner in twice:
+        for j, k in itertools.pairwise(inner):
+            for outer in twice:
+                before = [i for i in outer if i < j]
+                after = [m for m in outer if m > k]
+                if before and after and not any(j < i < k for i in outer):
+                    yield before[-1], j, k, after[0]
+
+
+def _halved(doc: Document, i: int, j: int, k: int, m: int) -> bool:
+    """Tell whether i, j and k, m stand in a half each, cut by a mark or 'and', with no mere doubling."""
+    cut = doc.part_starts
+    if not (cut.isdisjoint(range(i + 1, j + 1)) and cut.isdisjoint(range(k + 1, m + 1))):
+        return False
+    if doc.words[max(0, j - 1) : k + 2].count(doc.words[j]) > 2:
+        return False
+    return not cut.isdisjoint(range(j + 1, k + 1)) or not CONJUNCTIONS.isdisjoint(doc.words[j + 1 : k])
+
+
+def isocolon(doc: Document) -> Verdict:
+    """Three parts in a row have the same number of words."""
+    parts = doc.parts
+    for i in range(len(parts) - _LEAST_PARTS + 1):
+        size = parts[i].size
+        if size >= 3 and size == parts[i + 1].size == parts[i + 2].size:
+            return doc.yes(parts[i].start, parts[i + 2].end, f"Three parts in a row have {size} words each.")
+    return no("No three parts in a row have the same number of words, at least three.")
+
+
+def correctio(doc: Document) -> Verdict:
+    """Something is denied with 'not' and replaced after 'but'."""
+    words = doc.words
+    for sentence in doc.sentences:
+        for i in range(sentence.start, sentence.end - 2):
+            if words[i] not in _DENIALS or words[i + 1] in _NOT_ADDING:
+                continue
+            for j in range(i + 2, min(i + _CORRECTIO_REACH + 2, sentence.end - 1)):
+                if words[j] == "but" and _one_clause(doc, i, j):
+                    return doc.yes(i, j + 2, f"'{words[i]}' denies and 'but' replaces.")
+    return no("Nothing is denied with 'not' and then replaced after 'but'.")
+
+
+def _one_clause(doc: Document, i: int, j: int) -> bool:
+    """Tell whether no mark stands between words i and j, save a comma right before j."""
+    return not any(k in doc.part_starts for k in range(i + 1, j)) and ";" not in doc.gap(j)
+
+
+def negative_inversion(doc: Document) -> Verdict:
+    """A section opens with a negative adverb and a helping verb."""
+    words = doc.words
+    for section in doc.sections:
+        at = section.start + (words[section.start] in _LEADS)
+        opening = words[at : min(at + 3, section.end)]
+        size = 1 if opening and opening[0] in _INVERTING else 0
+        if len(opening) > 1 and opening[0] == "not" and opening[1] in _INVERTING_NOT:
+            size = 2
+        if size and len(opening) > size and opening[size] in HELPERS and section.end - at >= size + 3:
+            return doc.yes(at, section.end, f"'{' '.join(opening[:size])}' stands before '{opening[size]}'.")
+    return no("No sentence or half of one opens with a negative adverb and then a helping verb.")
+
+
+def cleft_sentence(doc: Document) -> Verdict:
+    """'It was', a noun phrase, and 'that' or 'who'."""
+    words = doc.words
+    for i in range(len(words) - 5):
+        if words[i] != "it" or words[i + 1] not in ("is", "was") or words[i + 2] not in _FOCUS_OPENS:
+            continue
+        for j in range(i + 4, min(i + 9, len(words) - 1)):
+            if words[j] in ("that", "who") and not any(k in doc.part_starts for k in range(i + 1, j + 1)):
+                focus = " ".join(words[i + 2 : j])
+                return doc.yes(i, j + 2, f"'It {words[i + 1]} ... {words[j]}' singles out '{focus}'.")
+    return no("No 'it is' or 'it was' singles out a noun phrase before 'that' or 'who'.")
+
+
+def comparative_correlative(doc: Document) -> Verdict:
+    """Two parts of one sentence open with 'the' and a comparative."""
+    for sentence in doc.sentences:
+        parts = [p for p in doc.parts if sentence.start <= p.start < sentence.end and _compares(doc, p)]
+        if len(parts) > 1:
+            return doc.yes(parts[0].start, parts[1].end, "Two parts open with 'the' and a comparative.")
+    return no("No two parts of one sentence open with 'the' and a comparative.")
+
+
+def _compares(doc: Document, part: Span) -> bool:
+    at = part.start + (doc.words[part.start] in CONJUNCTIONS)
+    if part.end - at < 3 or doc.words[at] != "the":
+        return False
+    word = doc.words[at + 1]
+    return word in _COMPARATIVES or (word.endswith("er") and len(word) > 4 and word not in _NO_COMPARATIVES)
