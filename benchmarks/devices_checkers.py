@@ -1,4 +1,4 @@
-"""Print how many texts a second the domain `devices` verifies on one core, with five skills a text."""
+"""Print how many texts the domain `devices` verifies per second of one core, five skills a text."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from skillmix_eval.domains.devices import rules
 from skillmix_eval.records import Question, Skill, Topic
 
 TEXTS = [
-    "If the smoke drifts low, the bees are calm; the smoke drifts low, so the bees are calm. Rarely does the keeper "
-    "(always an early riser) hurry past the old apiary, and she waits, she listens, she counts the frames.",
-    '"Keep the glass turning," said the old blower. The furnace glowed like a sun, and the longer it burned, the '
-    "brighter it grew. Even a master cannot rush the glass, let alone a beginner with cold hands.",
-    "Who could forget the first loaf? Slowly, slowly, slowly the dough rose under the cloth, and the baker trusts the "
-    "starter, the starter lifts the loaf. It was not the oven but the patience that made good bread.",
+    """If the smoke drifts low, the bees are calm; the smoke drifts low, so the bees are calm. Rarely does the
+    keeper (always an early riser) hurry past the old apiary, and she waits, she listens, she counts.""",
+    """\"Keep the glass turning,\" said the old blower. The furnace glowed like a sun, and the longer it
+    burned, the brighter it grew. Even a master cannot rush the glass, let alone a cold beginner.""",
+    """Who could forget the first loaf? Slowly, slowly, slowly the dough rose, and the baker trusts the
+    starter, the starter lifts the loaf. It was not the oven but the patience that made good bread.""",
 ]
 SECONDS = 3.0
 
@@ -30,10 +30,10 @@ def questions(k: int = 5) -> list[Question]:
 
 def main() -> None:
     """Verify texts for a few seconds and print the rate."""
-    pairs = itertools.cycle(list(itertools.product(questions(), TEXTS)))
+    pairs = itertools.cycle(list(itertools.product(questions(), [" ".join(t.split()) for t in TEXTS])))
     rules.verdicts(*next(pairs))  # loads the pronunciations
-    done, start = 0, time.perf_counter()
-    while (spent := time.perf_counter() - start) < SECONDS:
+    done, start = 0, time.process_time()
+    while (spent := time.process_time() - start) < SECONDS:
         rules.verdicts(*next(pairs))
         done += 1
     print(f"{done / spent:,.0f} texts/s, {1e6 * spent / done:.0f} us a text")  # noqa: T201

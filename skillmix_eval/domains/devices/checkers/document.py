@@ -6,8 +6,10 @@ quoted sentence's too.
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
+from bisect import bisect_left, bisect_right
 from functools import cached_property
 from typing import NamedTuple
 
@@ -17,8 +19,8 @@ from skillmix_eval.records import Verdict
 
 from .lexicon import FUNCTION_WORDS, NEGATIONS, stem, word_set
 
-_WORD = re.compile(r"[^\W_][\w\u0300-\u036f]*(?:['’\-‐‑][^\W_][\w\u0300-\u036f]*)*")
-_MARK = re.compile(r",\s|[,.][\"'”’]+\s|[:!?…()\[\]{}\n—–]|\s-+\s|--|\.\.\.|,$")
+_WORD = re.compile(r"[^\W_][\w\u0300-\u036f]*(?:(?:['’\-‐‑]|(?<=\d)[.,](?=\d))[^\W_][\w\u0300-\u036f]*)*")
+_MARK = re.compile(r"[,:!?…()\[\]{}\n—–]|\s-+\s|--|\.\.\.")
 _SECTION_MARK = re.compile(r"[;?!]|^[.][\"'”’]*\s")
 _TITLES = word_set(
     "mrs prof etc inc jan feb mar apr aug sept oct nov dec approx capt col gen sgt rev hon fig vol"
@@ -38,26 +40,32 @@ class Span(NamedTuple):
         return self.end - self.start
 
 
+def _start(span: Span) -> int:
+    return span.start
+
+
 class Document:
-    """An English text as words, parts, sections and sentences; each is computed when first asked for."""
+    """An English text as words, parts, sections and sentences, cut once and shared by all checkers."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        matches = list(_WORD.finditer(text))
-        self.starts = [m.start() for m in matches]
-        self.ends = [m.end() for m in matches]
-        plain = text if text.isascii() else None
-        found = [m.group() for m in matches]
-        self.words = [w.lower() for w in found] if plain is not None else [_folded(w) for w in found]
+        spans = [m.span() for m in _WORD.finditer(text)]
+        self.starts = [start for start, _ in spans]
+        self.ends = [end for _, end in spans]
+        if text.isascii():
+            lower = text.lower()
+            self.words = [lower[start:end] for start, end in spans]
+        else:
+            self.words = [_folded(text[start:end]) for start, end in spans]
+        self.sentence_ends = self._sentence_ends()  # character offsets
+        self.sentences = self._sentences()  # those that hold a word
+        self.parts: list[Span] = []  # stretches between commas or stronger marks, in order
+        self.sections: list[Span] = []  # sentences, cut at semicolons
+        for sentence in self.sentences:
+            self._cut(sentence)
+        self.part_starts = {part.start for part in self.parts}
 
-    def gap(self, i: int) -> str:
-        """Return what stands between word i - 1 and word i; the edges of the text count as gaps."""
-        start = self.ends[i - 1] if i > 0 else 0
-        return self.text[start : self.starts[i] if i < len(self.starts) else len(self.text)]
-
-    @cached_property
-    def sentence_ends(self) -> list[int]:
-        """Character offsets where sentences end."""
+    def _sentence_ends(self) -> list[int]:
         ends, at = [], 0
         for segment in sentencex.segment("en", self.text):
             found = self.text.find(segment, at)
@@ -65,40 +73,33 @@ class Document:
             ends.append(at)
         return ends
 
-    @cached_property
-    def sentences(self) -> list[Span]:
-        """Return the sentences that hold a word."""
-        spans, start, n = [], 0, len(self.words)
-        for offset in [*self.sentence_ends, len(self.text) + 1]:
-            end = start
-            while end < n and self.starts[end] < offset:
-                end += 1
-            if end > start:
-                spans.append(Span(start, end))
-            start = end
-        return spans
+    def _sentences(self) -> list[Span]:
+        cuts = [0, *(bisect_left(self.starts, end) for end in self.sentence_ends), len(self.words)]
+        return [Span(start, end) for start, end in itertools.pairwise(cuts) if end > start]
 
-    @cached_property
-    def _cuts(self) -> tuple[list[Span], list[Span]]:
-        """Parts and sections."""
-        parts, sections = [], []
+    def _cut(self, sentence: Span) -> None:
+        """Cut a sentence into parts and sections."""
         text, starts, ends = self.text, self.starts, self.ends
-        for first, last in self.sentences:
-            part = section = first
-            for i in range(first + 1, last):
-                gap = text[ends[i - 1] : starts[i]]
-                if gap in _PLAIN_GAPS:
-                    continue
+        part = section = sentence.start
+        for i in range(sentence.start + 1, sentence.end):
+            gap = text[ends[i - 1] : starts[i]]
+            if gap in _PLAIN_GAPS:
+                continue
+            if gap != ", ":
                 if self._ends_section(i, gap):
-                    sections.append(Span(section, i))
+                    self.sections.append(Span(section, i))
                     section = i
-                elif gap != ", " and not _MARK.search(gap):
+                elif not _MARK.search(gap):
                     continue
-                parts.append(Span(part, i))
-                part = i
-            parts.append(Span(part, last))
-            sections.append(Span(section, last))
-        return parts, sections
+            self.parts.append(Span(part, i))
+            part = i
+        self.parts.append(Span(part, sentence.end))
+        self.sections.append(Span(section, sentence.end))
+
+    def gap(self, i: int) -> str:
+        """Return what stands between word i - 1 and word i; the edges of the text count as gaps."""
+        start = self.ends[i - 1] if i > 0 else 0
+        return self.text[start : self.starts[i] if i < len(self.starts) else len(self.text)]
 
     def _ends_section(self, i: int, gap: str) -> bool:
         """Tell whether a gap inside a sentence has a semicolon or ends a sentence that a quotation holds."""
@@ -109,20 +110,9 @@ class Document:
         )
         return not abbreviated or ";" in gap
 
-    @property
-    def parts(self) -> list[Span]:
-        """Return the stretches between commas or stronger marks, in order."""
-        return self._cuts[0]
-
-    @property
-    def sections(self) -> list[Span]:
-        """Return the sentences, cut at semicolons."""
-        return self._cuts[1]
-
-    @cached_property
-    def part_starts(self) -> frozenset[int]:
-        """Indices of the words that open a part."""
-        return frozenset(p.start for p in self.parts)
+    def part_at(self, i: int) -> Span:
+        """Return the part that holds word i."""
+        return self.parts[bisect_right(self.parts, i, key=_start) - 1]
 
     @cached_property
     def stems(self) -> list[str]:

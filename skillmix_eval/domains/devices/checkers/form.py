@@ -103,8 +103,7 @@ def direct_speech(doc: Document) -> Verdict:
     for match in _QUOTED.finditer(doc.text):
         first = _index_from(doc, match.start())
         last = _index_from(doc, match.end())
-        near = doc.words[max(0, first - _QUOTE_REACH - 1) : first] + doc.words[last : last + _QUOTE_REACH + 1]
-        if last - first >= 2 and not _SAYING.isdisjoint(near):
+        if last - first >= 2 and not _SAYING.isdisjoint(_around(doc, first, last)):
             return Verdict(
                 met=True,
                 reason="A verb of saying stands next to quoted words.",
@@ -112,6 +111,21 @@ def direct_speech(doc: Document) -> Verdict:
                 span=match.span(),
             )
     return no("No two words or more stand in double quotation marks next to a verb of saying.")
+
+
+def _around(doc: Document, first: int, last: int) -> list[str]:
+    """Return the words near a quotation that its own sentence holds."""
+    starts = {span.start for span in (*doc.sections, *doc.sentences)}
+    before = first
+    while before > 0 and before not in starts and first - before <= _QUOTE_REACH:
+        before -= 1
+    after = last
+    whole = any(sentence.start == last for sentence in doc.sentences)
+    while not whole and after < len(doc.words) and after - last <= _QUOTE_REACH:
+        after += 1
+        if after in starts:
+            break
+    return doc.words[before:first] + doc.words[last:after]
 
 
 def _index_from(doc: Document, offset: int) -> int:

@@ -52,12 +52,12 @@ _OTHER_FUNCTION = (
     "themselves mine yours hers ours theirs who whom whose which what why how all any both each every "
     "either neither few more most much many some such several enough other others another no not only "
     "own same so than too very just then there here again once also even ever never always yet still "
-    "else let's out off up down away back rather quite almost nearly because unless until whether than "
-    "like though although however therefore thus hence nor as if when while where whenever wherever "
-    "whereas since after before i'm i've i'll i'd you're you've you'll you'd he's he'll he'd she's "
-    "she'll she'd it's it'll it'd we're we've we'll we'd they're they've they'll they'd that's there's "
-    "here's what's who's where's how's anyone anybody anything everyone everybody everything someone "
-    "somebody something nobody nothing none"
+    "else let's whoever whatever whichever out off up down away back rather quite almost nearly because "
+    "unless until whether like though although however therefore thus hence nor as if when while where "
+    "whenever wherever whereas since after before i'm i've i'll i'd you're you've you'll you'd he's "
+    "he'll he'd she's she'll she'd it's it'll it'd we're we've we'll we'd they're they've they'll "
+    "they'd that's there's here's what's who's where's how's anyone anybody anything everyone everybody "
+    "everything someone somebody something nobody nothing none"
 )
 FUNCTION_WORDS = (
     ARTICLES

@@ -7,6 +7,7 @@ count of denying words is odd.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ _CONCLUDING = frozenset({"so", "therefore", "thus", "hence"})
 _UNREAL = frozenset({"had", "were", "hadn't", "weren't"})
 _WOULD = word_set("would could might wouldn't couldn't i'd you'd he'd she'd we'd they'd")
 _LIKELY = frozenset({"probably", "likely"})
+_MOST_TRIES = 6  # connectives tried in one text, so that odd texts stay cheap
 _MOST_PARTS = 12  # beyond this many parts a text is no short argument, and is not searched
 
 
@@ -81,9 +83,8 @@ def _conditionals(doc: Document) -> Iterator[tuple[Span, Span]]:
 
 def _alternatives(doc: Document) -> Iterator[tuple[Span, Span]]:
     """Yield P and Q of each 'either P or Q'."""
-    for i, word in enumerate(doc.words):
-        if word != "either":
-            continue
+    eithers = (i for i, word in enumerate(doc.words) if word == "either")
+    for i in itertools.islice(eithers, _MOST_TRIES):
         ors = [j for j in range(i + 2, len(doc.words) - 1) if doc.words[j] == "or"]
         ends = sorted(p.end for p in doc.parts)
         for j in ors[:2]:
@@ -100,9 +101,8 @@ def _same_sentence(doc: Document, left: Span, right: Span) -> bool:
 def _conclusions(doc: Document, after: int) -> Iterator[tuple[Span, Span]]:
     """Yield each second premise after a word with the conclusion that follows it."""
     parts = [p for p in doc.parts if p.start >= after]
-    for marker in range(after, len(doc.words)):
-        if doc.words[marker] not in _CONCLUDING:
-            continue
+    markers = (i for i in range(after, len(doc.words)) if doc.words[i] in _CONCLUDING)
+    for marker in itertools.islice(markers, _MOST_TRIES):
         ends = [p.end for p in parts if p.end > marker + 1][:2]
         for start in [p.start for p in parts if p.start < marker]:
             for end in ends:
@@ -146,7 +146,8 @@ def statistical_syllogism(doc: Document) -> Verdict:
     """Most A are B; x is A; so x is probably B."""
     if _LIKELY.isdisjoint(doc.words) or _CONCLUDING.isdisjoint(doc.words) or len(doc.parts) > _MOST_PARTS:
         return no("No conclusion after 'so', 'therefore', 'thus' or 'hence' says 'probably' or 'likely'.")
-    for start in (i for i in range(len(doc.words) - 3) if _quantifies(doc, i)):
+    shares = (i for i in range(len(doc.words) - 3) if _quantifies(doc, i))
+    for start in itertools.islice(shares, _MOST_TRIES):
         for part in [p for p in doc.parts if p.end > start][:2]:
             major = Span(start + 1, part.end)
             for minor, conclusion in _conclusions(doc, part.end):

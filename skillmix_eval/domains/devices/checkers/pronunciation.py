@@ -17,6 +17,7 @@ _SPELLED_ONSET = (
     ("y", "Y"),
 )  # fmt: skip
 _SPELLED_TAIL = re.compile(r"[aeiouy]+[^aeiouy]*e?$")
+_SPELLED_LEAD = re.compile(r"[^aeiouy]*$")
 _VOWELS = "aeiou"
 
 
@@ -26,6 +27,7 @@ class Sounds(NamedTuple):
     onset: str  # first consonant, empty before a vowel
     vowel: str  # the stressed vowel
     rhyme: str  # all sounds from the last stressed vowel on
+    lead: str = ""  # the consonants between that vowel and the vowel before it
 
 
 @lru_cache(maxsize=1)
@@ -52,7 +54,7 @@ def sounds(word: str) -> tuple[Sounds, ...]:
     """Return a word's pronunciations; a compound begins as its first piece and ends as its last."""
     first, *rest = [piece for piece in word.split("-") if piece] or [word]
     if rest:
-        return tuple(a._replace(rhyme=z.rhyme) for a in sounds(first) for z in sounds(rest[-1]))
+        return tuple(a._replace(rhyme=z.rhyme, lead=z.lead) for a in sounds(first) for z in sounds(rest[-1]))
     return _spoken(word) or _plural(word) or (_from_spelling(word),)
 
 
@@ -69,9 +71,9 @@ def stressed_vowels(word: str) -> frozenset[str]:
 
 
 def rhymes(a: str, b: str) -> bool:
-    """Tell whether two different lower-case words rhyme."""
-    mine = {s.rhyme for s in sounds(a) if s.rhyme}
-    return a != b and not mine.isdisjoint(s.rhyme for s in sounds(b))
+    """Tell whether two lower-case words rhyme and are no mere echo, as 'sleep' and 'asleep' are."""
+    pairs = ((s, t) for s in sounds(a) for t in sounds(b))
+    return any(s.rhyme == t.rhyme and s.lead != t.lead for s, t in pairs if s.rhyme)
 
 
 def _spoken(word: str) -> tuple[Sounds, ...]:
@@ -95,7 +97,9 @@ def _from_phones(phones: list[str]) -> Sounds:
         return Sounds(bare[0], "", " ".join(bare))
     main = next((i for i in vowels if phones[i].endswith("1")), vowels[0])
     last = next((i for i in reversed(vowels) if phones[i][-1] in "12"), vowels[-1])
-    return Sounds("" if vowels[0] == 0 else bare[0], bare[main], " ".join(bare[last:]))
+    before = max((i for i in vowels if i < last), default=-1)
+    onset = "" if vowels[0] == 0 else bare[0]
+    return Sounds(onset, bare[main], " ".join(bare[last:]), " ".join(bare[before + 1 : last]))
 
 
 def _from_spelling(word: str) -> Sounds:
@@ -106,4 +110,7 @@ def _from_spelling(word: str) -> Sounds:
     tail = _SPELLED_TAIL.search(letters)
     if tail is None:
         return Sounds(onset, "", "")
-    return Sounds(onset, f"spelled {tail.group()[0]}", f"spelled {tail.group()}")
+    lead = _SPELLED_LEAD.search(letters[: tail.start()])
+    return Sounds(
+        onset, f"spelled {tail.group()[0]}", f"spelled {tail.group()}", lead.group() if lead else ""
+    )

@@ -7,13 +7,14 @@ like English sentences, so it misses grammatical nonsense and passes what contra
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
 
 from skillmix_eval.records import Topic, Verdict
 
-from .document import Document, Span, no
+from .document import Document, no
 from .lexicon import (
     ARTICLES,
     AUXILIARIES,
@@ -52,38 +53,43 @@ _NOT_AFTER_DETERMINER = (
         | PREPOSITIONS
         | {"is", "that"}
     )
-    - word_set("will can may might must past over under inside outside")
+    - word_set("will can may might must past over above below under inside outside")
 ) | {"it", "if", "because", "not"}
 _BEFORE_VERB = SUBJECT_PRONOUNS | {"to", "who", "that", "you", "it"}
 _NEVER_LAST = ARTICLES | CONJUNCTIONS | word_set("my your our their of from with into because if although")
-_NOT_AFTER_PREPOSITION = CONJUNCTIONS | SUBJECT_PRONOUNS | word_set("is am are was were of has had does did")
+_NOT_AFTER_PREPOSITION = CONJUNCTIONS | SUBJECT_PRONOUNS | {"of", "am", "has", "had", "does", "did"}
 _CLAUSE_PREPOSITIONS = word_set("of from with into at against toward among during")
+_BINDING = _DETERMINERS | _CLAUSE_PREPOSITIONS
+_HARD_MARKS = (".", ",", ";", "!")
 _VOWEL_SOUNDS = ("a", "e", "i", "o")
+_AFTER_AN = tuple("aeiouh18flmnrsx")  # an hour, an 18th, an x-ray
 _AN_EXCEPTIONS = ("eu", "ew", "one", "once", "uni", "use", "usu", "ut")
 
 
 @lru_cache(maxsize=4096)
-def _family(topic: Topic) -> frozenset[str]:
-    return frozenset(stem(word.lower()) for word in topic.words)
+def _family(topic: Topic) -> tuple[list[str], frozenset[str]]:
+    """Return the stems of a topic's name in order and of the words of its family."""
+    return [stem(word) for word in Document(topic.name).words], frozenset(
+        stem(w.lower()) for w in topic.words
+    )
 
 
 def on_topic(doc: Document, topic: Topic) -> Verdict:
     """Tell whether a text uses the topic's name once or words of its family twice."""
-    name = [stem(word) for word in Document(topic.name).words]
-    stems = doc.stems
-    for i in range(len(stems) - len(name) + 1):
-        if name and stems[i : i + len(name)] == name:
-            return doc.yes(i, i + len(name), "The text names the topic.")
-    family = _family(topic)
-    hits = [i for i, word in enumerate(stems) if word in family or (family and _piece_in(word, family))]
+    name, family = _family(topic)
+    stems, size = doc.stems, len(name)
+    for i in range(len(stems) - size + 1) if name and name[0] in stems else ():
+        if stems[i : i + size] == name:
+            return doc.yes(i, i + size, "The text names the topic.")
+    hits = [i for i, word in enumerate(stems) if word in family or ("-" in word and _piece_in(word, family))]
     if len(hits) >= _FAMILY_USES:
-        used = "' and '".join(doc.words[i] for i in hits[:2])
-        return doc.yes(hits[0], hits[1] + 1, f"The text uses '{used}'.")
+        first, second = hits[:_FAMILY_USES]
+        return doc.yes(first, second + 1, f"The text uses '{doc.words[first]}' and '{doc.words[second]}'.")
     return no("The text uses fewer than two words of the topic's family.")
 
 
 def _piece_in(word: str, family: frozenset[str]) -> bool:
-    return "-" in word and any(stem(piece) in family for piece in word.split("-"))
+    return any(stem(piece) in family for piece in word.split("-"))
 
 
 def makes_sense(doc: Document) -> Verdict:
@@ -101,7 +107,7 @@ def _badly_edged(doc: Document) -> str:
     text, start = doc.text, 0
     for end in doc.sentence_ends:
         sentence = text[start:end].strip(_CLOSERS)
-        spoken = text[:start].rstrip()[-1:] in ('"', "”", "’", "'")
+        spoken = text[max(0, start - 9) : start].rstrip()[-1:] in ('"', "”", "’", "'")
         start = end
         first = sentence.lstrip(_OPENERS)[:1]
         if first and not (first.isupper() or first.isdigit() or spoken or not first.isalpha()):
@@ -119,28 +125,26 @@ def _unbalanced(doc: Document) -> str:
 
 def _repeats(doc: Document) -> str:
     """No word stands often in a row, and the words are varied."""
-    words = doc.words
+    words, n = doc.words, len(doc.words)
     run = 1
-    for i in range(1, len(words)):
-        run = run + 1 if words[i] == words[i - 1] else 1
-        if run > _RUN or (run == 2 and words[i] in _DETERMINERS):
-            return f"'{words[i]}' is repeated."
+    for left, right in itertools.pairwise(words):
+        run = run + 1 if left == right else 1
+        if run > _RUN or (run == 2 and right in _DETERMINERS):
+            return f"'{right}' is repeated."
+    if n < _LONG:
+        return ""
     counts = Counter(words)
-    if len(words) >= _LONG and len(counts) < _DISTINCT * len(words):
+    if len(counts) < _DISTINCT * n:
         return "Too few of the words are different."
-    most = max((n for word, n in counts.items() if word not in FUNCTION_WORDS), default=0)
-    return (
-        "One word makes up too much of the text."
-        if len(words) >= _LONG and most > _ONE_WORD * len(words)
-        else ""
-    )
+    often = (word for word, uses in counts.items() if uses > _ONE_WORD * n)
+    return "" if FUNCTION_WORDS.issuperset(often) else "One word makes up too much of the text."
 
 
 def _listy(doc: Document) -> str:
     """Function words hold each longer sentence together, and its parts are no mere list."""
     for sentence in doc.sentences:
         words = doc.words[sentence.start : sentence.end]
-        share = sum(word in FUNCTION_WORDS for word in words) / len(words)
+        share = len([word for word in words if word in FUNCTION_WORDS]) / len(words)
         if len(words) >= _BARE and share < _FUNCTION:
             return "A sentence has too few function words."
         if len(words) >= 3 and share > 0.9 and AUXILIARIES.isdisjoint(words):
@@ -159,7 +163,7 @@ def _verbless(doc: Document) -> str:
     return ""
 
 
-def _verbish(doc: Document, i: int, openings: frozenset[int]) -> bool:
+def _verbish(doc: Document, i: int, openings: set[int]) -> bool:
     word = doc.words[i]
     if word in AUXILIARIES or word in IRREGULAR_VERBS or "'" in word or word.endswith(("ed", "ing", "s")):
         return True
@@ -172,14 +176,15 @@ def _verbish(doc: Document, i: int, openings: frozenset[int]) -> bool:
 
 def _clumsy(doc: Document) -> str:
     """Hardly any pair of neighbours is one that English grammar rules out, as it is in shuffled words."""
-    faults = sum(_impossible_end(doc, part) for part in doc.parts)
-    for sentence in doc.sentences:
-        for i in range(sentence.start + 1, sentence.end):
-            faults += i not in doc.part_starts and _impossible(doc.words[i - 1], doc.words[i])
-    allowed = 1 if len(doc.words) > 1 / _CLUMSY else 0
-    return (
-        "Neighbouring words do not fit together." if faults > max(allowed, _CLUMSY * len(doc.words)) else ""
-    )
+    words = doc.words
+    faults = 0
+    for part in doc.parts:
+        faults += words[part.end - 1] in _NEVER_LAST and doc.gap(part.end).strip()[:1] in _HARD_MARKS
+        for i in range(part.start, part.end - 1):
+            if words[i] in _BINDING and _impossible(words[i], words[i + 1]):
+                faults += 1
+    allowed = max(len(words) > 1 / _CLUMSY, _CLUMSY * len(words))
+    return "Neighbouring words do not fit together." if faults > allowed else ""
 
 
 def _impossible(left: str, right: str) -> bool:
@@ -187,24 +192,16 @@ def _impossible(left: str, right: str) -> bool:
         return True
     if left == "a" and right.startswith(_VOWEL_SOUNDS) and not right.startswith(_AN_EXCEPTIONS):
         return True
-    if left == "an" and not right.startswith(
-        ("a", "e", "i", "o", "u", "h", "8", "1", "f", "l", "m", "n", "r", "s", "x")
-    ):
+    if left == "an" and not right.startswith(_AFTER_AN):
         return True
     return left in _CLAUSE_PREPOSITIONS and right in _NOT_AFTER_PREPOSITION
 
 
-def _impossible_end(doc: Document, part: Span) -> bool:
-    return doc.words[part.end - 1] in _NEVER_LAST and doc.gap(part.end).strip()[:1] in (".", ",", ";", "!")
-
-
 def _unknown(doc: Document) -> str:
     """Most words are in the dictionary; capitalised words inside a sentence count as names."""
+    strange = [i for i, word in enumerate(doc.words) if not known(word) and not word[0].isdigit()]
     openings = {sentence.start for sentence in doc.sentences}
-    unknown = sum(
-        not known(word) and (i in openings or not doc.text[doc.starts[i]].isupper()) and not word[0].isdigit()
-        for i, word in enumerate(doc.words)
-    )
+    unknown = sum(i in openings or not doc.text[doc.starts[i]].isupper() for i in strange)
     return "Too many words are unknown." if unknown > (1 - _KNOWN) * len(doc.words) else ""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 
 from skillmix_eval.records import Verdict
@@ -17,6 +16,7 @@ _LEADS = frozenset({"and", "but", "yet", "for", "so"})
 _NOT_ADDING = word_set("only just merely simply solely")
 _DENIALS = NEGATED_HELPERS | {"not", "cannot"}
 _CORRECTIO_REACH = 6
+_CROSSING_REACH = 6  # words from each of the four places of an antimetabole to the next
 _FOCUS_OPENS = ARTICLES | POSSESSIVES | {"this", "that", "these", "those"}
 _COMPARATIVES = word_set("more less better worse further farther fewer older")
 _NO_COMPARATIVES = word_set(
@@ -34,37 +34,48 @@ _NO_COMPARATIVES = word_set(
 def antimetabole(doc: Document) -> Verdict:
     """Words A and B stand in one half of a sentence, B and A in the next."""
     for sentence in doc.sentences:
-        for i, j, k, m in _crossings(doc, sentence):
-            if _halved(doc, i, j, k, m):
+        for j, k in _returns(doc, sentence):
+            left = Span(max(doc.part_at(j).start, j - _CROSSING_REACH), j)
+            right = Span(k + 1, min(doc.part_at(k).end, k + _CROSSING_REACH + 1))
+            crossing = (
+                k - j <= _CROSSING_REACH and _halved(doc, j, k) and _shared(doc, left, right, Span(j, k))
+            )
+            if crossing:
+                i, m = crossing
                 a, b = doc.words[i], doc.words[j]
                 return doc.yes(i, m + 1, f"'{a}' and '{b}' come back as '{b}' and '{a}'.")
     return no("No two content words come back in reverse order in one sentence.")
 
 
-def _crossings(doc: Document, sentence: Span) -> Iterator[tuple[int, int, int, int]]:
-    """Yield places i < j < k < m where words i and m, and words j and k, are the same content words."""
-    places: dict[str, list[int]] = {}
-    for i in range(sentence.start, sentence.end):
-        if doc.words[i] not in FUNCTION_WORDS:
-            places.setdefault(doc.words[i], []).append(i)
-    twice = [p for p in places.values() if len(p) > 1]
-    for inner in twice:
-        for j, k in itertools.pairwise(inner):
-            for outer in twice:
-                before = [i for i in outer if i < j]
-                after = [m for m in outer if m > k]
-                if before and after and not any(j < i < k for i in outer):
-                    yield before[-1], j, k, after[0]
+def _returns(doc: Document, sentence: Span) -> Iterator[tuple[int, int]]:
+    """Yield the places of each content word of a sentence with the next place where it stands."""
+    seen: dict[str, int] = {}
+    for k in range(sentence.start, sentence.end):
+        word = doc.words[k]
+        if word in FUNCTION_WORDS:
+            continue
+        if word in seen:
+            yield seen[word], k
+        seen[word] = k
 
 
-def _halved(doc: Document, i: int, j: int, k: int, m: int) -> bool:
-    """Tell whether i, j and k, m stand in a half each, cut by a mark or 'and', with no mere doubling."""
-    cut = doc.part_starts
-    if not (cut.isdisjoint(range(i + 1, j + 1)) and cut.isdisjoint(range(k + 1, m + 1))):
-        return False
+def _halved(doc: Document, j: int, k: int) -> bool:
+    """Tell whether a mark or a conjunction stands between words j and k, and they are no mere doubling."""
     if doc.words[max(0, j - 1) : k + 2].count(doc.words[j]) > 2:
         return False
-    return not cut.isdisjoint(range(j + 1, k + 1)) or not CONJUNCTIONS.isdisjoint(doc.words[j + 1 : k])
+    marked = any(i in doc.part_starts for i in range(j + 1, k + 1))
+    return marked or not CONJUNCTIONS.isdisjoint(doc.words[j + 1 : k])
+
+
+def _shared(doc: Document, left: Span, right: Span, between: Span) -> tuple[int, int] | None:
+    """Return where the nearest content word of the left stretch stands in it and in the right one."""
+    words = doc.words
+    for i in reversed(range(left.start, left.end)):
+        if words[i] in FUNCTION_WORDS or words[i] in words[between.start : between.end]:
+            continue
+        if words[i] in words[right.start : right.end]:
+            return i, words.index(words[i], right.start)
+    return None
 
 
 def isocolon(doc: Document) -> Verdict:

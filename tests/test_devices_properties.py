@@ -1,0 +1,88 @@
+"""What holds of the checkers of `devices` for any text at all."""
+
+import random
+import time
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skillmix_eval.domains.devices import rules
+from skillmix_eval.records import MAKES_SENSE, Question, Topic
+
+LINE = """bee hive the a and or so if then either not was had would even let alone as like never does who
+could it that most probably is more longer but , ; . ! ? ( ) - -- — … “ ” \" ' ’ don't honey é 3 90% 😀 ß"""
+WORDS = [*LINE.split(), "\n", "\n\n"]
+DRAWN = st.lists(st.sampled_from(WORDS), max_size=40)
+ENGLISHLIKE = DRAWN.map(" ".join)
+TEXTS = st.one_of(st.text(max_size=200), ENGLISHLIKE, DRAWN.map("".join))
+ODD = [
+    "so if either or " * 2000,
+    "((" * 5000,
+    "-- " * 5000,
+    "a b " * 3000,
+    '"' * 5000,
+    "bee, " * 5000,
+    "x. " * 3000,
+]
+QUESTION = Question(id="q", skills=(), topic=Topic("beekeeping", "beekeeping", ("bee", "hive")))
+
+
+@settings(max_examples=300, deadline=None)
+@given(TEXTS)
+def test_spans_lie_in_the_text_and_equal_the_quote(text: str) -> None:
+    """No text crashes a checker, and each point is backed by words of the text."""
+    for verdict in (*rules.check(text).values(), *rules.verdicts(QUESTION, text).values()):
+        assert verdict.reason
+        assert verdict.met == (verdict.span is not None)
+        if verdict.span:
+            start, end = verdict.span
+            assert 0 <= start < end <= len(text)
+            assert text[start:end] == verdict.quote
+
+
+@settings(max_examples=100, deadline=None)
+@given(TEXTS)
+def test_the_same_text_gets_the_same_verdicts(text: str) -> None:
+    """Checkers keep no state between texts."""
+    before = rules.check(text)
+    rules.check("Another text, of course, comes between.")
+    assert rules.check(text) == before
+
+
+@settings(max_examples=150, deadline=None)
+@given(ENGLISHLIKE, st.sampled_from([" ", "\n", "  \n", "\t"]))
+def test_trailing_space_changes_nothing(text: str, space: str) -> None:
+    """White space after a text changes no verdict."""
+    assert rules.check(text + space) == rules.check(text)
+    assert rules.verdicts(QUESTION, text + space) == rules.verdicts(QUESTION, text)
+
+
+@settings(max_examples=100, deadline=None)
+@given(ENGLISHLIKE)
+def test_curly_apostrophes_are_plain_ones(text: str) -> None:
+    """A typographic apostrophe inside a word changes no verdict's point."""
+    plain = {skill: verdict.met for skill, verdict in rules.check(text.replace("’", "")).items()}
+    curly = rules.check(text.replace("’", "").replace("don't", "don’t"))
+    assert {skill: verdict.met for skill, verdict in curly.items()} == plain
+
+
+def test_shuffled_sentences_make_no_sense() -> None:
+    """Most shuffles of the words of good English fail the proxy for sense, though edges are mended."""
+    good = "the keeper of the hive knows that a calm queen is the heart of the colony so she moves with care"
+    rng = random.Random(7)  # noqa: S311
+    words = good.split()
+    assert rules.verdicts(QUESTION, good.capitalize() + ".")[MAKES_SENSE].met
+    passed = 0
+    for _ in range(200):
+        rng.shuffle(words)
+        passed += rules.verdicts(QUESTION, " ".join(words).capitalize() + ".")[MAKES_SENSE].met
+    assert passed < 20
+
+
+def test_odd_texts_stay_cheap() -> None:
+    """Long runs of connectives, brackets and repeated words cost no more than a moment."""
+    start = time.process_time()
+    for text in ODD:
+        rules.check(text)
+        rules.verdicts(QUESTION, text)
+    assert time.process_time() - start < 10
