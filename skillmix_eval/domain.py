@@ -11,7 +11,7 @@ import io
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -34,7 +34,7 @@ class DomainFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The contents of a domain.toml."""
 
     title: str
-    grading: str  # judge or rules
+    grading: Literal["judge", "rules"]
     protocol: str = "standard"
     categories: tuple[str, ...] = ()
     held_out_categories: tuple[str, ...] = ()
@@ -62,24 +62,22 @@ class Domain(msgspec.Struct, frozen=True):
         return skill.category in self.about.held_out_categories
 
     def part(self, split: str) -> tuple[tuple[Skill, ...], tuple[Topic, ...]]:
-        """Return the skills and topics of a split: train, held-out (categories and topics both), or all."""
+        """Return the skills and topics of a split: train, held-out (categories and topics both), or all.
+
+        A domain that holds no topics out shares them among its splits.
+        """
         if split == "all":
             return self.skills, self.topics
         want = split == "held-out"
         skills = tuple(s for s in self.skills if self.held_out(s) == want)
-        topics = tuple(t for t in self.topics if self._topic_held_out(t) == want)
+        held_out = self.about.held_out_topics
+        topics = tuple(t for t in self.topics if not held_out or (t.name in held_out) == want)
         if not skills or not topics:
             raise BadInputError(
                 f"The split '{split}' of these lists holds {len(skills)} skills and {len(topics)} topics, so "
                 "there is nothing to ask; use --split all, or name other categories in domain.toml."
             )
         return skills, topics
-
-    def _topic_held_out(self, topic: Topic) -> bool:
-        """Use the domain's own list; a user's topics, which have none, fall into halves by their hash."""
-        if self.private:
-            return int(_hash(topic.name.casefold().encode()), 16) % 2 == 1
-        return topic.name in self.about.held_out_topics
 
     @property
     def conflicts(self) -> dict[str, set[str]]:
@@ -116,8 +114,11 @@ def load_domain(
     private = bool(skills or topics) and not public
     found_skills = read_skills(skills or folder / "skills.csv", about.categories, private and bool(skills))
     found_topics = read_topics(topics or _topics_file(folder), private and bool(topics))
-    if skills:  # exclusions and held-out lists of topics speak of the domain's own lists
+    if skills:  # exclusions speak of the domain's own skills
         about = msgspec.structs.replace(about, exclusions=())
+    if topics:  # a user's topics have no split of their own: they fall into halves by their hash
+        held_out = tuple(t.name for t in found_topics if int(_hash(t.name.casefold().encode()), 16) % 2)
+        about = msgspec.structs.replace(about, held_out_topics=held_out)
     domain = Domain(name, about, found_skills, found_topics, folder, private)
     if not skills:
         _check_references(domain, folder / "domain.toml")
@@ -171,7 +172,12 @@ def _skill(
 def read_topics(path: Path, opaque_ids: bool = False) -> tuple[Topic, ...]:
     """Read topics: a text file with one a line, or a CSV file with the columns topic and words."""
     if path.suffix == ".csv":
-        pairs = [(row.get("topic") or "", row.get("words") or "") for row in _rows(path)]
+        rows = _rows(path)
+        if rows and "topic" not in rows[0]:
+            raise BadInputError(
+                f"{path} has no column 'topic'; a list of topics needs topic and may have words."
+            )
+        pairs = [(row["topic"], row.get("words") or "") for row in rows]
     else:
         pairs = [(line, "") for line in _read(path).splitlines() if line.strip()]
     found: dict[str, Topic] = {}
@@ -217,11 +223,7 @@ def _check_references(domain: Domain, path: Path) -> None:
     wanted = [
         ("skill", skills, [i for e in domain.about.exclusions for i in e.skills]),
         ("category", categories, domain.about.held_out_categories),
-        (
-            "topic",
-            topics if not domain.private else set(domain.about.held_out_topics),
-            domain.about.held_out_topics,
-        ),
+        ("topic", topics, domain.about.held_out_topics),
     ]
     for what, there, given in wanted:
         for name in given:

@@ -13,11 +13,12 @@ from .calls import Caller, Spend, call_key
 from .domain import Domain, load_domain
 from .figures import Figures
 from .graders.rubric import RubricGrader
+from .page import run_page
 from .pipeline import Job, Plan, jobs_for, run
 from .plugins import load_backend, load_grader
 from .records import Question, Sample
 from .runs import Run, RunInfo
-from .spec import Protocol, RunSpec
+from .spec import Protocol, RunSpec, write_spec
 from .stages.prompt import draft_request
 from .stages.report import markdown
 from .stages.sample import sample
@@ -151,14 +152,38 @@ def describe(setting: Setting, judge: str, notes: tuple[str, ...] = ()) -> RunIn
     )
 
 
-def run_figures(run: Run, show_private: bool = False) -> Figures:
-    """Return the figures of a run; of private lists the ids stand for the names, unless asked."""
+def run_labels(run: Run, show_private: bool = False) -> dict[str, str]:
+    """Return the names to show for ids; of private lists the ids stand for the names, unless asked."""
     labels: dict[str, str] = {}
     if show_private or not run.info.private:
         for found in run.samples:
             labels |= {s.id: s.name for s in found.question.skills}
             labels[found.question.topic.id] = found.question.topic.name
+    return labels
+
+
+def run_figures(run: Run, show_private: bool = False) -> Figures:
+    """Return the figures of a run."""
+    labels = run_labels(run, show_private)
     return summarise(run.samples, run.info.reduce, labels, run.info.held_out_categories)
+
+
+def report_files(run: Run, show_private: bool = False) -> dict[str, bytes]:
+    """Return what people and programs read of a run, by file name: the same run gives the same bytes."""
+    figures, info = run_figures(run, show_private), run.info
+    title, header = report_title(info), report_header(info)
+    spec, labels = write_spec(run.spec), run_labels(run, show_private)
+    page = run_page(title, header, figures, info.reduce, run.samples, labels, spec)
+    return {
+        "scores.json": scores_json(run, figures),
+        "report.md": markdown(title, header, figures, info.reduce).encode(),
+        "report.html": page.encode(),
+    }
+
+
+def report_title(info: RunInfo) -> str:
+    """Return the headline of a run's report."""
+    return f"Skill composition: {info.student}"
 
 
 def report_header(info: RunInfo) -> list[str]:
@@ -173,13 +198,6 @@ def report_header(info: RunInfo) -> list[str]:
         f"Prompts: {prompts}; skillmix-eval {info.version}",
     ]
     return [*lines, *(f"Note: {note}" for note in info.notes)]
-
-
-def report_markdown(run: Run, figures: Figures) -> str:
-    """Return a run's report as Markdown."""
-    return markdown(
-        f"Skill composition: {run.info.student}", report_header(run.info), figures, run.info.reduce
-    )
 
 
 def scores_json(run: Run, figures: Figures) -> bytes:

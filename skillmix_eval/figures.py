@@ -15,11 +15,11 @@ SATURATED = 0.05  # the public leaderboard runs no larger k once full marks fall
 
 
 class Figure(Record, frozen=True, gc=False):
-    """An estimate over the scored questions, and the range it could take if the others were known."""
+    """An estimate over the scored questions, and the range it could take if the unscored texts were known."""
 
     estimate: Estimate
-    lowest: float | None  # every unscored question counted as 0
-    highest: float | None  # every unscored question counted as 1
+    lowest: float | None  # every unscored text counted as 0
+    highest: float | None  # every unscored text counted as 1
 
 
 class KRow(Record, frozen=True, gc=False):

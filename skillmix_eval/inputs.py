@@ -61,7 +61,7 @@ def jobs_of_file(path: Path, settings: dict[str, Any]) -> tuple[Setting, list[Jo
 
 def import_released(folder: Path, settings: dict[str, Any]) -> list[tuple[str, Run]]:
     """Turn the public repository's records into one run per student, with the judge replies read anew."""
-    lists = _list_files(folder)
+    lists = _list_files(folder, settings)
     runs = []
     for student in read_released(folder):
         given = {"domain": "language", "protocol": "paper", "public": True, **lists, **settings}
@@ -142,11 +142,14 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         content = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise BadInputError(f"The texts {path} cannot be read: {error}.") from None
+    rows: list[Any] = []
     if path.suffix == ".csv":
-        rows: list[Any] = list(csv.DictReader(io.StringIO(content)))
+        try:
+            rows = list(csv.DictReader(io.StringIO(content), strict=True))
+        except csv.Error as error:
+            raise BadInputError(f"{path} is not a CSV file that can be read: {error}.") from None
     else:
-        rows = []
-        for number, line in enumerate(content.splitlines(), start=1):
+        for number, line in enumerate(content.split("\n"), start=1):  # a text may hold U+2028, as it is
             try:
                 rows += [json.loads(line)] if line.strip() else []
             except json.JSONDecodeError as error:
@@ -156,8 +159,9 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _list_files(folder: Path) -> dict[str, str]:
+def _list_files(folder: Path, given: dict[str, Any]) -> dict[str, str]:
     files = {"skills": folder / "skills.csv", "topics": folder / "topics.txt"}
+    files = {name: path for name, path in files.items() if not given.get(name)}
     for name, path in files.items():
         if not path.is_file():
             raise BadInputError(

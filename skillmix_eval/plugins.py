@@ -11,7 +11,7 @@ from importlib.metadata import entry_points
 from types import ModuleType
 
 from . import backends, styles
-from .domain import Domain
+from .domain import Domain, names
 from .errors import BadInputError, unknown
 from .graders.rubric import RubricGrader
 from .graders.rules import RulesGrader
@@ -40,6 +40,16 @@ def load_backend(settings: ModelSpec) -> Backend:
 def load_grader(spec: RunSpec, domain: Domain, protocol: Protocol) -> Grader:
     """Return who grades this run's texts: the domain's code, or the judge that the run names."""
     if domain.about.grading == "rules" and (spec.judge is None or spec.judge.model == "rules"):
+        if domain.name not in names():
+            raise BadInputError(
+                f'The domain folder {domain.name} says grading = "rules", which only built-in ones have; '
+                'write grading = "judge" into its domain.toml and name a --judge.'
+            )
+        if spec.skills or spec.topics:
+            raise BadInputError(
+                f"The checkers of the domain '{domain.name}' know only its own skills and topics; have your "
+                "own lists graded by a judge: --domain language --judge BACKEND/MODEL."
+            )
         return RulesGrader(domain.name, importlib.import_module(f"{__package__}.domains.{domain.name}.rules"))
     if spec.judge is None or spec.judge.model == "rules":
         raise BadInputError(

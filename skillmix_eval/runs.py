@@ -1,4 +1,4 @@
-"""A run and its folder: spec.yaml, samples.parquet, catalogue.json, scores.json, report.md.
+"""A run and its folder: spec.yaml, samples.parquet, catalogue.json, and its reports.
 
 Nothing in a folder depends on when or how often the run was interrupted: the same spec and replies give
 the same bytes.
@@ -78,8 +78,8 @@ def _continues(old: RunSpec, new: RunSpec) -> bool:
     return first == second
 
 
-def write_run(folder: Path, run: Run, scores: bytes, report: str) -> None:
-    """Write a finished run; each file appears whole or not at all."""
+def write_run(folder: Path, run: Run, reports: dict[str, bytes]) -> None:
+    """Write a finished run and its reports; each file appears whole or not at all."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -92,8 +92,8 @@ def write_run(folder: Path, run: Run, scores: bytes, report: str) -> None:
     catalogue = _Catalogue(run.info) if run.info.private else _Catalogue(run.info, *_sorted(skills, topics))
     _write(folder / "samples.parquet", sink.getvalue().to_pybytes())
     _write(folder / "catalogue.json", msgspec.json.format(msgspec.json.encode(catalogue)))
-    _write(folder / "scores.json", scores)
-    _write(folder / "report.md", report.encode())
+    for name, content in reports.items():
+        _write(folder / name, content)
     _write(folder / "spec.yaml", write_spec(run.spec).encode())
 
 

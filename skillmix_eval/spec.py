@@ -15,7 +15,7 @@ from .errors import BadInputError, unknown
 Text = Annotated[str, Meta(min_length=1)]
 
 
-class ModelSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class ModelSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A model and how it is asked. Keys are never here: only the name of the variable that holds one."""
 
     model: Annotated[Text, Meta(description="backend/model, for example openai/gpt-4.1-mini")]
@@ -75,7 +75,7 @@ PROTOCOLS = {
 Positive = Annotated[int, Meta(ge=1)]
 
 
-class RunSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class RunSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that decides a run's result. `None` means the domain's or the protocol's own choice."""
 
     student: ModelSpec = ModelSpec(model="teacher/devices")
@@ -179,7 +179,7 @@ def make_spec(settings: dict[str, Any], source: str = "the options") -> RunSpec:
             )
     if not spec.k:
         raise BadInputError(f"{source}: k is empty; give at least one number of skills.")
-    return spec
+    return msgspec.structs.replace(spec, k=tuple(sorted(set(spec.k))))
 
 
 def read_spec(path: Path) -> dict[str, Any]:
@@ -196,8 +196,13 @@ def read_spec(path: Path) -> dict[str, Any]:
 
 
 def write_spec(spec: RunSpec) -> str:
-    """Return the spec as YAML that repeats the run."""
-    return yaml.safe_dump(msgspec.to_builtins(spec), sort_keys=True, allow_unicode=True)
+    """Return the spec as YAML that repeats the run, defaults included, since those may change."""
+    return yaml.safe_dump(_without_none(msgspec.to_builtins(spec)), sort_keys=False, allow_unicode=True)
+
+
+def _without_none(settings: dict[str, Any]) -> dict[str, Any]:
+    inner = {k: _without_none(v) if isinstance(v, dict) else v for k, v in settings.items()}
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in inner.items() if v is not None}
 
 
 def option_fields(kind: type[Struct]) -> dict[str, tuple[Any, str]]:

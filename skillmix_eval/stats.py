@@ -35,7 +35,8 @@ def estimate(values: Sequence[float] | np.ndarray) -> Estimate:
     if n == 0:
         return Estimate(None, None, None, None, 0)
     p = float(x.mean())
-    se = float(x.std(ddof=1) / math.sqrt(n)) if n > 1 else None
+    spread = float(x.std(ddof=1)) if x.min() < x.max() else 0.0  # equal values: no rounding noise
+    se = spread / math.sqrt(n) if n > 1 else None
     low, high = wilson(p, max(float(n), p * (1 - p) / se**2) if se else float(n))
     return Estimate(p, se, low, high, n)
 

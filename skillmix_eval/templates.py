@@ -68,7 +68,7 @@ def load_template(name: str, role: str, folder: Path | None = None) -> Template:
     """
     path = _find(name, folder)
     try:
-        source = path.read_text(encoding="utf-8")
+        source = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise BadInputError(f"The prompt {path} cannot be read: {error}.") from None
     header = _header(path, source)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import random
+import re
 import tomllib
 from importlib import resources
 
@@ -26,8 +27,8 @@ def _rows(name: str) -> list[dict[str, str]]:
 SKILLS = {row["id"]: Skill(**row) for row in _rows("skills.csv")}
 TOPICS = [Topic(row["topic"], row["topic"], tuple(row["words"].split())) for row in _rows("topics.csv")]
 PINNED = (
-    "Until the beehive hung proudly, until the humming queen endured, until the colony stirred, our swarm grew "
-    "after dark like a song from long ago with no little ambition."
+    "Until the beehive hung proudly, until the humming queen endured, until the colony stirred, our swarm "
+    "grew after dark like a song from long ago with no little ambition."
 )
 EXCLUDED = [
     frozenset(entry["skills"])
@@ -63,7 +64,7 @@ def _succeeds(question: Question, seed: int) -> bool:
 @pytest.mark.parametrize("k", range(1, 7))
 def test_checkers_accept_nearly_all(k: int) -> None:
     """The checkers give full marks to at least 99 % of the teacher's texts at each k."""
-    met = [_succeeds(question, seed) for seed, question in enumerate(_sample(k, 150))]
+    met = [_succeeds(question, seed) for seed, question in enumerate(_sample(k, 100))]
     assert sum(met) >= 0.99 * len(met)
 
 
@@ -94,7 +95,7 @@ def test_text_is_pinned() -> None:
     assert compose(_question("simile", "anaphora", "litotes"), 11) == PINNED
 
 
-@pytest.mark.parametrize("skill", sorted(SKILLS))
+@pytest.mark.parametrize("skill", sorted(SKILLS)[::3])
 def test_texts_vary(skill: str) -> None:
     """Two hundred texts for one skill and one topic hold more than 150 different ones."""
     question = _question(skill, topic=3)
@@ -106,6 +107,13 @@ def test_unknown_topic_fails_clearly() -> None:
     question = Question(id="q", skills=(SKILLS["simile"],), topic=Topic("x", "tax law"))
     with pytest.raises(CallFailedError, match="no words for the topic 'tax law'"):
         compose(question, 0)
+
+
+def test_sentences_end_once() -> None:
+    """No text puts a comma after a question mark, doubles a determiner or spaces marks wrongly."""
+    texts = [compose(question, seed) for seed, question in enumerate(_sample(3, 200))]
+    wrong = re.compile(r"\?[,;:]|  | [,;.]|,,|\b(?:the|a|an|our|this) (?:the|a|an|our|this)\b")
+    assert [text for text in texts if wrong.search(text)] == []
 
 
 def test_impossible_question_fails_clearly() -> None:

@@ -35,15 +35,14 @@ def import_(folder: Path, out: Path, json: bool, **given: Any) -> None:
 
       skillmix report results/runs/released/gpt-4
     """
-    from ..evaluate import report_markdown, run_figures, scores_json
+    from ..evaluate import report_files
     from ..inputs import import_released
     from ..runs import open_folder, write_run
 
     runs = import_released(folder, {k: v for k, v in given.items() if v is not None})
     for name, run in runs:
         open_folder(out / name, run.spec)
-        figures = run_figures(run)
-        write_run(out / name, run, scores_json(run, figures), report_markdown(run, figures))
+        write_run(out / name, run, report_files(run))
     if json:
         done = [{"student": name, "folder": str(out / name), "texts": len(run.samples)} for name, run in runs]
         sys.stdout.write(msgspec.json.encode(done).decode() + "\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import sys
 from pathlib import Path
 from typing import Any
@@ -37,18 +38,7 @@ def sample(spec_file: Path | None, prompts: bool, show_private: bool, json: bool
     setting = prepare(options.to_spec(given, spec_file))
     labels = setting.domain.labels(show_private)
     if json:
-        _write_json_list(
-            {
-                "id": q.id,
-                "k": q.k,
-                "skills": [s.id for s in q.skills],
-                "skill_names": [labels[s.id] for s in q.skills],
-                "topic": q.topic.id,
-                "topic_name": labels[q.topic.id],
-                **({"prompt": _prompt(setting, q)} if prompts else {}),
-            }
-            for q in setting.questions()
-        )
+        _write_json_list(_as_json(setting, q, labels, prompts) for q in setting.questions())
         return
     for q in setting.questions():
         skills = ", ".join(labels[s.id] for s in q.skills)
@@ -64,18 +54,15 @@ def sample(spec_file: Path | None, prompts: bool, show_private: bool, json: bool
 @options.as_json
 def report(folder: Path, markdown: bool, show_private: bool, json: bool) -> None:
     """Show the tables of one run (FOLDER is its run folder), computed anew from its samples."""
-    from ..evaluate import report_header, report_markdown, run_figures, scores_json
+    from ..evaluate import report_files, report_header, report_title, run_figures
     from ..runs import read_run
 
     run = read_run(folder)
+    if json or markdown:
+        sys.stdout.buffer.write(report_files(run, show_private)["scores.json" if json else "report.md"])
+        return
     figures = run_figures(run, show_private)
-    if json:
-        sys.stdout.buffer.write(scores_json(run, figures))
-    elif markdown:
-        sys.stdout.write(report_markdown(run, figures) + "\n")
-    else:
-        title = f"Skill composition: {run.info.student}"
-        show.print_report(title, report_header(run.info), figures, run.info.reduce)
+    show.print_report(report_title(run.info), report_header(run.info), figures, run.info.reduce)
 
 
 @click.command()
@@ -107,6 +94,18 @@ def check(text: str, domain: str, json: bool) -> None:
         show.out.print(f"{mark}  {escape(names[skill]):22} {escape(shown + verdict.reason)}", soft_wrap=True)
 
 
+def _as_json(setting: Any, q: Any, labels: dict[str, str], prompts: bool) -> dict[str, Any]:
+    row = {
+        "id": q.id,
+        "k": q.k,
+        "skills": [s.id for s in q.skills],
+        "skill_names": [labels[s.id] for s in q.skills],
+        "topic": q.topic.id,
+        "topic_name": labels[q.topic.id],
+    }
+    return row | {"prompt": _prompt(setting, q)} if prompts else row
+
+
 def _prompt(setting: Any, question: Any) -> str:
     from ..stages.prompt import draft_request
 
@@ -115,11 +114,16 @@ def _prompt(setting: Any, question: Any) -> str:
 
 
 def _write_json_list(rows: Any) -> None:
-    """Write a JSON array row by row: a million questions never stand in memory at once."""
-    encode, write = msgspec.json.Encoder().encode, sys.stdout.buffer.write
-    write(b"[")
-    for number, row in enumerate(rows):
-        write(b",\n" if number else b"\n")
-        write(encode(row))
-    write(b"\n]\n")
-    sys.stdout.buffer.flush()
+    """Write a JSON array in parts: a million questions never stand in memory at once."""
+    encoder, out = msgspec.json.Encoder(), sys.stdout.buffer
+    separator = b"[\n"
+    for part in _parts(iter(rows), 10_000):
+        out.write(separator + b",\n".join(map(encoder.encode, part)))
+        separator = b",\n"
+    out.write(b"\n]\n" if separator != b"[\n" else b"[]\n")
+    out.flush()
+
+
+def _parts(rows: Any, size: int) -> Any:
+    while part := list(itertools.islice(rows, size)):
+        yield part

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 import rich_click as click
 
 from ..spec import CHOICES, ModelSpec, RunSpec, make_spec, option_fields, parse_ks, read_spec
@@ -64,7 +65,9 @@ def model_options(role: str) -> Callable[[F], F]:
 
 def ks(function: F) -> F:
     """Add -k."""
-    return click.option("-k", "k", callback=_parse_ks, help="Skills per question: 3, 2,3 or 1-5.")(function)
+    return click.option(
+        "-k", "k", callback=_parse_ks, help="Skills per question: 3, 2,3 or 1-5 [default: 1-5]."
+    )(function)
 
 
 def to_spec(given: dict[str, Any], file: Path | None = None) -> RunSpec:
@@ -99,9 +102,39 @@ def _parse_ks(ctx: click.Context, param: click.Parameter, value: str | None) -> 
 
 def _flag(name: str, target: str, kind: type, text: str) -> Callable[[F], F]:
     flag = "-n" if name == "n" else f"--{name.replace('_', '-')}"
-    text = text[0].upper() + text[1:] + "."
+    text = text[0].upper() + text[1:] + _default(name)
     if kind is bool:
         return click.option(f"{flag}/--no-{flag[2:]}", target, default=None, help=text)
     if name in CHOICES:
         return click.option(flag, target, metavar="|".join(CHOICES[name]), help=text)
     return click.option(flag, target, type=kind, default=None, help=text)
+
+
+def _default(name: str) -> str:
+    """Return ' [default: 100].' for a setting that has a plain default."""
+    kind = RunSpec if name in RunSpec.__struct_fields__ else ModelSpec
+    fields = {f.name: f.default for f in msgspec.structs.fields(kind)}
+    value = fields.get(name.removeprefix(_JUDGE))
+    return f" [default: {value}]." if isinstance(value, str | int) and not isinstance(value, bool) else "."
+
+
+def _panels() -> dict[str, list[dict[str, Any]]]:
+    """Group the flags in help texts: who writes, what is asked, how, who grades, where it goes."""
+    models = [f"--{n.replace('_', '-')}" for n in option_fields(ModelSpec) if n != "model"]
+    questions = ["--domain", "--split", "-k", "-n", "--seed", "--sampler", "--skills", "--topics", "--public"]
+    protocol = ["--protocol", "--refine", "--texts", "--gradings", "--reduce", "--prompt", "--refine-prompt"]
+    judge = ["--judge", *(f"--judge-{m[2:]}" for m in models), "--judge-style", "--judge-prompt"]
+    panels = [
+        {"name": "Student: who writes", "options": ["--student", *models]},
+        {"name": "Questions: what is asked", "options": questions},
+        {"name": "Protocol: how a question becomes points", "options": protocol},
+        {"name": "Judge: who grades", "options": [*judge, "--sentence-counter"]},
+        {
+            "name": "Output",
+            "options": ["--out", "--store", "--dry-run", "--show-private", "--json", "--help"],
+        },
+    ]
+    return {f"skillmix {command}": panels for command in ("run", "grade", "sample")}
+
+
+click.rich_click.OPTION_GROUPS = _panels()  # type: ignore[assignment]

@@ -138,21 +138,20 @@ def _dated_folder(spec: RunSpec) -> Path:
 
 def _finish(folder: Path, result: Any, show_private: bool, json: bool) -> None:
     """Write the run folder, then print the report: a table for people, one JSON document for programs."""
-    from ..evaluate import report_header, report_markdown, run_figures, scores_json
+    from ..evaluate import report_files, report_header, report_title, run_figures
     from ..runs import write_run
 
     run = result.run
-    figures = run_figures(run, show_private)
-    scores = scores_json(run, figures)
-    write_run(folder, run, scores, report_markdown(run, figures))
+    reports = report_files(run, show_private)
+    write_run(folder, run, reports)
     if json:
-        document = msgspec.json.decode(scores) | {"folder": str(folder), "spend": result.spend}
+        document = msgspec.json.decode(reports["scores.json"])
+        document |= {"folder": str(folder), "spend": result.spend}
         sys.stdout.write(msgspec.json.encode(document, order="deterministic").decode() + "\n")
         return
-    show.print_report(
-        f"Skill composition: {run.info.student}", report_header(run.info), figures, run.info.reduce
-    )
+    figures = run_figures(run, show_private)
+    show.print_report(report_title(run.info), report_header(run.info), figures, run.info.reduce)
     models: tuple[ModelSpec | None, ...] = (run.spec.student, run.spec.judge)
     for line in show.spend_lines(result.spend, models):
         show.out.print(line)
-    show.out.print(f"Written to {folder} (report.md, scores.json, samples.parquet, spec.yaml).")
+    show.out.print(f"Written to {folder}: open {folder / 'report.html'}", soft_wrap=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from ..errors import UnreadableError
 from ..interfaces import JudgeStyle
 from ..records import Grading, GradingStatus, Message, Question, Reply, Request, Text
@@ -13,8 +15,11 @@ class RubricGrader:
     """One judge call per grading."""
 
     def __init__(self, judge: ModelSpec, style: JudgeStyle, template: Template) -> None:
-        settings = [judge.base_url, judge.revision, judge.temperature, judge.top_p, judge.max_tokens]
-        shown = [str(s) for s in settings if s is not None]
+        names = ("base_url", "revision", "temperature", "top_p", "max_tokens")
+        settings = {name: getattr(judge, name) for name in names}
+        if judge.system:
+            settings["system"] = hashlib.blake2b(judge.system.encode(), digest_size=6).hexdigest()
+        shown = [f"{name} {value}" for name, value in settings.items() if value is not None]
         self.fingerprint = "; ".join([judge.model, *shown, f"{template.name} {template.hash}"])
         self._judge, self._style, self._template = judge, style, template
 

@@ -11,29 +11,36 @@ from ..records import Reply, Request, Text, TextStatus, Usage
 
 Ask = Callable[[Request], Awaitable[Reply]]
 
+# A refusal is no more than that, or speaks of the task: "I can't help but smile" is a text like any other.
 _REFUSAL = re.compile(
-    r"^(?:i['’]?m (?:very |really )?sorry|sorry|i apologi[sz]e|unfortunately)?[,.;:!\s]*(?:but )?"
-    r"(?:i(?: am|['’]m)?|as an ai[^,.]*,? i(?: am|['’]m)?) "
-    r"(?:can(?:no|['’])t|cannot|won['’]t|will not|unable to|not able to|must decline to)\s+"
-    r"(?:help|assist|fulfil|comply|provide|create|write|generate|do that|complete|continue|produce)",
+    r"(?:i['’]?m (?:very |really |so )?sorry|sorry|i apologi[sz]e|unfortunately)?[,.;:!\s]*(?:but )?"
+    r"(?:as an ai[^,.]*,? )?i(?: am|['’]m)? "
+    r"(?:can(?:no|['’])t|can not|won['’]t|will not|unable to|not able to|must decline to)\s+"
+    r"(?:help|assist|fulfil|comply|provide|create|write|generate|do|complete|continue|produce)\w*\b"
+    r"(?! (?:but|it|\w+self|\w+ing)\b)"
+    r"(?:[\w ]{0,20}[.!]?\Z|(?: you)? with (?:this|that)(?: one)?[.,;!]|[^.!?\n]{0,60}?"
+    r"\b(?:requests?|tasks?|prompts?|instructions?|content|pieces? of (?:text|writing))\b)",
     re.IGNORECASE,
 )
-_MARKER = re.compile(r"answer:", re.IGNORECASE)
-_EXPLANATION = re.compile(r"explanation", re.IGNORECASE)
+_MARKER = re.compile(r"\b(?:Answer|ANSWER)[*_]*:")
+_EXPLANATION = re.compile(r"\b(?:Explanation|EXPLANATION)\b")
 
 
-async def generate(request: Request, index: int, ask: Ask, reply_form: str) -> tuple[Text, str]:
+async def generate(
+    request: Request, index: int, ask: Ask, reply_form: str, draft: str = ""
+) -> tuple[Text, str]:
     """Ask for a text; return it with the student's whole reply, which a second turn quotes."""
     try:
         reply = await ask(request)
     except CallFailedError as error:
         return failed_text(request, index, str(error)), ""
-    return read_text(request, index, reply, reply_form), reply.text
+    return read_text(request, index, reply, reply_form, draft), reply.text
 
 
 async def refine(request: Request, draft: Text, ask: Ask, reply_form: str) -> Text:
     """Ask for a better text and return it with the draft and the tokens of both turns."""
-    text, _ = await generate(request, draft.index, ask, reply_form)
+    quoted = draft.text if draft.status is TextStatus.OK else ""
+    text, _ = await generate(request, draft.index, ask, reply_form, quoted)
     return Text(
         text.question,
         text.index,
@@ -45,10 +52,14 @@ async def refine(request: Request, draft: Text, ask: Ask, reply_form: str) -> Te
     )
 
 
-def read_text(request: Request, index: int, reply: Reply, reply_form: str) -> Text:
-    """Turn a student's reply into a text with a status; a reply that is none is not graded as one."""
+def read_text(request: Request, index: int, reply: Reply, reply_form: str, draft: str = "") -> Text:
+    """Turn a student's reply into a text with a status; a reply that is none is not graded as one.
+
+    The student's own `draft`, which the prompt may quote, is no part of the prompt that a text could echo.
+    """
     written = extract(reply.text, reply_form)
     prompt = "\n".join(m.content for m in request.messages if m.role != "assistant")
+    prompt = prompt.replace(draft, "\n") if draft else prompt
     status, why = _status(written, reply, prompt)
     return Text(_id(request), index, written, status, why=why, usage=reply.usage)
 

@@ -89,7 +89,7 @@ def _metrics(title: str, rows: Sequence[KRow], metrics: Callable[[KRow], dict[st
         cells.append((str(row.k), n, *(_figure(found[m]) for m in METRICS), f"{row.coverage:.0%}"))
     note = "Mean ± standard error and 95 % interval; n is questions, coverage the share of texts scored."
     if any(row.coverage < 1 for row in rows):
-        note += " In parentheses: what the mean would be if all unscored questions were 0, and if all were 1."
+        note += " In parentheses: what the mean would be if all unscored texts were 0, and if all were 1."
     return Table(title, ("k", "n", *METRICS.values(), "Coverage"), tuple(cells), note)
 
 
@@ -129,4 +129,4 @@ def _groups(title: str, what: str, rows: Sequence[GroupRow], brief: bool = True)
 def _cell(text: str) -> str:
     """Make a text harmless in a Markdown table or heading: one line, no markup of its own."""
     flat = " ".join(text.split())
-    return "".join(f"\\{c}" if c in "\\|`*_<>[]#" and c not in "[]" else c for c in flat)
+    return "".join(f"\\{c}" if c in "\\|`*_<>#" else c for c in flat).replace("](", "]\\(")

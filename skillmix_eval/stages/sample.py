@@ -17,7 +17,7 @@ from ..records import Question, Skill, Topic
 
 SAMPLERS = ("balanced", "reference")
 SPLITS = ("train", "held-out", "all")
-_Draw = tuple[tuple[Skill, ...], Topic, int]  # skills in order, topic, occurrence
+_Draw = tuple[Sequence[int], int, int]  # places of the skills in order and of the topic, occurrence
 _TRIES = 64  # failed draws in a row after which the questions that are left are listed instead
 
 
@@ -43,12 +43,13 @@ def sample(
             f"There are {there:,} questions with {k} of {len(skills)} skills and one of {len(topics)} "
             f"topics, but {n:,} were asked for; lower -n or -k, or use a longer list."
         )
-    draw = (
-        _reference(skills, topics, k, n, seed)
-        if sampler == "reference"
-        else _balanced(skills, topics, k, seed, domain.conflicts)
-    )
-    return _identify(itertools.islice(draw, n))
+    if sampler == "reference":
+        draws = _reference(len(skills), len(topics), k, n, seed)
+    else:
+        conflicts = domain.conflicts
+        clash = [{j for j, t in enumerate(skills) if t.id in conflicts.get(s.id, ())} for s in skills]
+        draws = _balanced(len(topics), k, seed, clash)
+    return _identify(itertools.islice(draws, n), skills, topics)
 
 
 def count(skills: Sequence[Skill], topics: Sequence[Topic], k: int, conflicts: Mapping[str, set[str]]) -> int:
@@ -73,23 +74,24 @@ def _independent_sets(ids: tuple[str, ...], conflicts: Mapping[str, set[str]]) -
 
 def make_question(skills: tuple[Skill, ...], topic: Topic, occurrence: int = 0) -> Question:
     """Return the question of these skills, in this order, on this topic."""
-    return next(_identify([(skills, topic, occurrence)]))
+    return next(_identify([(range(len(skills)), 0, occurrence)], skills, [topic]))
 
 
-def _identify(draws: Iterable[_Draw]) -> Iterator[Question]:
+def _identify(draws: Iterable[_Draw], skills: Sequence[Skill], topics: Sequence[Topic]) -> Iterator[Question]:
     """Give each draw its id, a hash of the content; a repeated draw counts its occurrence into the id."""
-    prints: dict[int, bytes] = {}  # by object identity: a list has few skills, a run many questions
-    for skills, topic, occurrence in draws:
-        parts = [prints.get(id(x)) or prints.setdefault(id(x), _fingerprint(x)) for x in skills]
-        parts.append(prints.get(id(topic)) or prints.setdefault(id(topic), _fingerprint(topic)))
+    prints = [_hash("\x1f".join((s.name, s.definition, s.example)).encode()).digest() for s in skills]
+    topic_prints = [_hash(t.name.encode()).digest() for t in topics]
+    for chosen, topic, occurrence in draws:
+        content = b"".join([prints[i] for i in chosen]) + topic_prints[topic]
         if occurrence:
-            parts.append(str(occurrence).encode())
-        yield Question(hashlib.blake2b(b"".join(parts), digest_size=8).hexdigest(), skills, topic, occurrence)
+            content += str(occurrence).encode()
+        yield Question(
+            _hash(content).hexdigest(), tuple([skills[i] for i in chosen]), topics[topic], occurrence
+        )
 
 
-def _fingerprint(x: Skill | Topic) -> bytes:
-    content = (x.name, x.definition, x.example) if isinstance(x, Skill) else (x.name,)
-    return hashlib.blake2b("\x1f".join(content).encode(), digest_size=8).digest()
+def _hash(content: bytes) -> hashlib.blake2b:
+    return hashlib.blake2b(content, digest_size=8)
 
 
 class _Pool:
@@ -103,25 +105,31 @@ class _Pool:
             self._left = self._rng.permutation(self._size).tolist()
         return self._left.pop()
 
+    def take_run(self, many: int) -> list[int]:
+        """Take several different items at once, or none where this round has fewer left."""
+        run = self._left[-many:] if len(self._left) >= many else []
+        del self._left[len(self._left) - len(run) :]
+        return run
+
     def give_back(self, items: Sequence[int]) -> None:
         self._left.extend(reversed(items))
 
     def reshuffle(self) -> None:
+        if len(self._left) < self._size:  # what is left may allow one hand only
+            self._left += self._rng.permutation(self._size).tolist()
         self._left = [self._left[i] for i in self._rng.permutation(len(self._left))]
 
 
-def _balanced(
-    skills: Sequence[Skill], topics: Sequence[Topic], k: int, seed: int, conflicts: Mapping[str, set[str]]
-) -> Iterator[_Draw]:
+def _balanced(topics: int, k: int, seed: int, clash: Sequence[set[int]]) -> Iterator[_Draw]:
     # RandomState, because numpy promises never to change its stream (NEP 19)
     rng = np.random.RandomState(_seed_words(seed, k))
-    skill_pool, topic_pool = _Pool(len(skills), rng), _Pool(len(topics), rng)
-    clash = [{j for j, t in enumerate(skills) if t.id in conflicts.get(s.id, ())} for s in skills]
+    skill_pool, topic_pool = _Pool(len(clash), rng), _Pool(topics, rng)
+    free = not any(clash)
     asked: dict[frozenset[int], int] = {}  # skills -> bit mask of the topics they were asked with
-    every_topic = (1 << len(topics)) - 1
+    every_topic = (1 << topics) - 1
     tries = 0
     while tries < _TRIES:
-        chosen = _deal(skill_pool, k, clash)
+        chosen = (free and skill_pool.take_run(k)) or _deal(skill_pool, k, clash)
         subset = frozenset(chosen)
         used = asked.get(subset, 0)
         if len(chosen) < k or used == every_topic:
@@ -132,8 +140,8 @@ def _balanced(
         tries = 0
         topic = _deal_other(topic_pool, used)
         asked[subset] = used | 1 << topic
-        yield tuple([skills[i] for i in chosen]), topics[topic], 0
-    yield from _rest(skills, topics, k, rng, clash, asked)
+        yield chosen, topic, 0
+    yield from _rest(topics, k, rng, clash, asked)
 
 
 def _deal(pool: _Pool, k: int, clash: Sequence[set[int]]) -> list[int]:
@@ -163,8 +171,7 @@ def _deal_other(pool: _Pool, used: int) -> int:
 
 
 def _rest(
-    skills: Sequence[Skill],
-    topics: Sequence[Topic],
+    topics: int,
     k: int,
     rng: np.random.RandomState,
     clash: Sequence[set[int]],
@@ -173,21 +180,19 @@ def _rest(
     """List what has not been asked, in random order; reached only when nearly everything has been."""
     subsets = [
         c
-        for c in itertools.combinations(range(len(skills)), k)
+        for c in itertools.combinations(range(len(clash)), k)
         if all(b not in clash[a] for a, b in itertools.combinations(c, 2))
     ]
-    left = [(c, t) for c in subsets for t in range(len(topics)) if not asked.get(frozenset(c), 0) >> t & 1]
+    left = [(c, t) for c in subsets for t in range(topics) if not asked.get(frozenset(c), 0) >> t & 1]
     for i in rng.permutation(len(left)):
         chosen, topic = left[i]
-        yield tuple(skills[j] for j in rng.permutation(chosen)), topics[topic], 0
+        yield rng.permutation(chosen).tolist(), topic, 0
 
 
-def _reference(
-    skills: Sequence[Skill], topics: Sequence[Topic], k: int, n: int, seed: int
-) -> Iterator[_Draw]:
+def _reference(skills: int, topics: int, k: int, n: int, seed: int) -> Iterator[_Draw]:
     """Follow the public repository: lists shuffled in place per draw, then each subset's order."""
     rng = random.Random(seed)  # noqa: S311  parity with the reference, not secrecy
-    deck, topic_deck = list(skills), list(topics)
+    deck, topic_deck = list(range(skills)), list(range(topics))
     subsets = []
     for _ in range(n):
         rng.shuffle(deck)
@@ -197,11 +202,11 @@ def _reference(
         rng.shuffle(topic_deck)
         drawn.append(topic_deck[0])
     order = random.Random("test")  # noqa: S311  the folder name of the released records
-    seen: Counter[tuple[str, ...]] = Counter()
+    seen: Counter[tuple[int, ...]] = Counter()
     for subset, topic in zip(subsets, drawn, strict=True):
         order.shuffle(subset)
-        key = (*(s.id for s in subset), topic.id)
-        yield tuple(subset), topic, seen[key]
+        key = (*subset, topic)
+        yield subset, topic, seen[key]
         seen[key] += 1
 
 

@@ -57,16 +57,16 @@ def _k_row(k: int, samples: Sequence[Sample], reduce: str) -> KRow:
 
 
 def _figure(samples: Sequence[Sample], reduce: str, value: Callable[[Score], float]) -> Figure:
-    by_question: dict[str, list[float]] = {}
+    by_question: dict[str, list[float | None]] = defaultdict(list)
     for sample in samples:
-        values = by_question.setdefault(sample.question.id, [])
-        if sample.score:
-            values.append(value(sample.score))
-    scored = [_reduced(v, reduce) for v in by_question.values() if v]
-    asked, missing = len(by_question), len(by_question) - len(scored)
-    lowest = sum(scored) / asked if asked else None
-    highest = (sum(scored) + missing) / asked if asked else None
-    return Figure(estimate(scored), lowest, highest)
+        by_question[sample.question.id].append(value(sample.score) if sample.score else None)
+    scored = [[x for x in values if x is not None] for values in by_question.values()]
+    bounds = [
+        [_reduced([unknown if x is None else x for x in values], reduce) for values in by_question.values()]
+        for unknown in (0.0, 1.0)
+    ]
+    lowest, highest = (sum(b) / len(b) if b else None for b in bounds)
+    return Figure(estimate([_reduced(values, reduce) for values in scored if values]), lowest, highest)
 
 
 def _reduced(values: Sequence[float], how: str) -> float:

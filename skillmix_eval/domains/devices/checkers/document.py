@@ -110,6 +110,15 @@ class Document:
         )
         return not abbreviated or ";" in gap
 
+    @cached_property
+    def breaks(self) -> frozenset[int]:
+        """Indices of the words that open a section."""
+        return frozenset(section.start for section in self.sections)
+
+    def sentence_at(self, i: int) -> Span:
+        """Return the sentence that holds word i."""
+        return self.sentences[bisect_right(self.sentences, i, key=_start) - 1]
+
     def part_at(self, i: int) -> Span:
         """Return the part that holds word i."""
         return self.parts[bisect_right(self.parts, i, key=_start) - 1]

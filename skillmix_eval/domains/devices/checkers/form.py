@@ -115,15 +115,14 @@ def direct_speech(doc: Document) -> Verdict:
 
 def _around(doc: Document, first: int, last: int) -> list[str]:
     """Return the words near a quotation that its own sentence holds."""
-    starts = {span.start for span in (*doc.sections, *doc.sentences)}
     before = first
-    while before > 0 and before not in starts and first - before <= _QUOTE_REACH:
+    while before > 0 and before not in doc.breaks and first - before <= _QUOTE_REACH:
         before -= 1
     after = last
-    whole = any(sentence.start == last for sentence in doc.sentences)
+    whole = doc.sentence_at(last - 1).end == last
     while not whole and after < len(doc.words) and after - last <= _QUOTE_REACH:
         after += 1
-        if after in starts:
+        if after in doc.breaks:
             break
     return doc.words[before:first] + doc.words[last:after]
 
@@ -137,8 +136,8 @@ def parenthesis(doc: Document) -> Verdict:
     """An aside stands in brackets or between dashes, with words of its sentence around it."""
     for match in _ASIDE.finditer(doc.text):
         first, last = _index_from(doc, match.start()), _index_from(doc, match.end())
-        inside = any(s.start < first and last < s.end for s in doc.sentences)
-        if last - first >= 2 and inside:
+        sentence = doc.sentence_at(first) if last - first >= 2 else None
+        if sentence and sentence.start < first and last < sentence.end:
             return Verdict(
                 met=True,
                 reason="An aside stands inside its sentence.",

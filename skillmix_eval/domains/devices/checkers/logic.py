@@ -183,15 +183,15 @@ def counterfactual_conditional(doc: Document) -> Verdict:
     """If ... had, ... would."""
     words = doc.words
     for sentence in doc.sentences:
-        places = [i for i in range(sentence.start, sentence.end) if words[i] == "if"]
-        for i in places:
-            clause = next(p for p in doc.parts if p.start <= i < p.end)
-            unreal = next((j for j in range(i + 1, clause.end) if words[j] in _UNREAL), None)
-            would = [j for j in range(sentence.start, sentence.end) if words[j] in _WOULD]
-            outside = [j for j in would if unreal is not None and (j < i or j > unreal + 1)]
-            if outside and unreal is not None and words[i - 1 : i] != ["as"]:
-                first, last = min(i, outside[0]), max(clause.end, outside[0] + 1)
-                return doc.yes(first, last, f"'If ... {words[unreal]}' stands with '{words[outside[0]]}'.")
+        would = [j for j in range(*sentence) if words[j] in _WOULD]
+        ifs = (i for i in range(*sentence) if words[i] == "if" and words[i - 1 : i] != ["as"])
+        for i in itertools.islice(ifs if would else (), _MOST_TRIES):
+            end = doc.part_at(i).end
+            unreal = next((j for j in range(i + 1, end) if words[j] in _UNREAL), end)
+            outside = next((j for j in would if j < i or j > unreal + 1), None)
+            if unreal < end and outside is not None:
+                reason = f"'If ... {words[unreal]}' stands with '{words[outside]}'."
+                return doc.yes(min(i, outside), max(end, outside + 1), reason)
     return no("No 'if' clause with 'had' or 'were' stands with 'would', 'could' or 'might'.")
 
 

@@ -8,6 +8,7 @@ like English sentences, so it misses grammatical nonsense and passes what contra
 from __future__ import annotations
 
 import itertools
+import operator
 from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
@@ -127,16 +128,16 @@ def _repeats(doc: Document) -> str:
     """No word stands often in a row, and the words are varied."""
     words, n = doc.words, len(doc.words)
     run = 1
-    for left, right in itertools.pairwise(words):
+    for left, right in itertools.pairwise(words) if any(map(operator.eq, words, words[1:])) else ():
         run = run + 1 if left == right else 1
         if run > _RUN or (run == 2 and right in _DETERMINERS):
             return f"'{right}' is repeated."
-    if n < _LONG:
+    distinct = len(set(words))
+    if n < _LONG or distinct > (1 - _ONE_WORD) * n + 1:  # so many that no word can take up too much
         return ""
-    counts = Counter(words)
-    if len(counts) < _DISTINCT * n:
+    if distinct < _DISTINCT * n:
         return "Too few of the words are different."
-    often = (word for word, uses in counts.items() if uses > _ONE_WORD * n)
+    often = (word for word, uses in Counter(words).items() if uses > _ONE_WORD * n)
     return "" if FUNCTION_WORDS.issuperset(often) else "One word makes up too much of the text."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from skillmix_eval.records import Verdict
@@ -135,10 +136,10 @@ def cleft_sentence(doc: Document) -> Verdict:
 
 def comparative_correlative(doc: Document) -> Verdict:
     """Two parts of one sentence open with 'the' and a comparative."""
-    for sentence in doc.sentences:
-        parts = [p for p in doc.parts if sentence.start <= p.start < sentence.end and _compares(doc, p)]
-        if len(parts) > 1:
-            return doc.yes(parts[0].start, parts[1].end, "Two parts open with 'the' and a comparative.")
+    comparing = [part for part in doc.parts if _compares(doc, part)]
+    for left, right in itertools.pairwise(comparing):
+        if right.start < doc.sentence_at(left.start).end:
+            return doc.yes(left.start, right.end, "Two parts open with 'the' and a comparative.")
     return no("No two parts of one sentence open with 'the' and a comparative.")
 
 

@@ -48,7 +48,7 @@ def anadiplosis(draw: Draw) -> str:
         if draw.chance(0.5)
         else (f"the {link} {draw.verb('motions')} {draw.place()}")
     )
-    return f"{first}, {second}{draw.ending(place=False)}"
+    return f"{first}, {second}{draw.ending('')}"
 
 
 def epanalepsis(draw: Draw) -> str:
@@ -63,7 +63,7 @@ def epanalepsis(draw: Draw) -> str:
         kind = draw.one(("more", "only", "new"))
         return f"{noun} {draw.place()} {said} {draw.phrase('people').full} {kind} {noun}"
     noun = draw.head("things").split()[-1]
-    first = f"the {noun} {draw.verb('mutual')} {draw.phrase('people').full}{draw.ending(place=False)}"
+    first = f"the {noun} {draw.verb('mutual')} {draw.phrase('people').full}{draw.ending('')}"
     return f"{first} {link} {draw.clause('people', tail=False).subject.full} {draw.verb('does')} the {noun}"
 
 
@@ -116,7 +116,7 @@ def comparative_correlative(draw: Draw) -> str:
     tense = {"grow": ("grows", "grew"), "become": ("becomes", "became")}
     said = tense[become][draw.cast.past] if become in tense else draw.inflected(become)
     first = draw.clause(draw.one(("people", "things")))
-    second = f"{draw.the(draw.one(('people', 'things')))} {said}{draw.ending(place=False)}"
+    second = f"{draw.the(draw.one(('people', 'things')))} {said}{draw.ending('')}"
     return f"the {one} {first.said()}, the {two} {second}"
 
 
@@ -165,7 +165,7 @@ def statistical_syllogism(draw: Draw) -> str:
     share = draw.one(_MOST)
     if draw.chance(0.65):
         group, name = draw.noun("people"), draw.word("names")
-        trait = draw.word("virtues") + draw.ending(place=draw.chance(0.3))
+        trait = draw.word("virtues") + draw.ending("haunts" if draw.chance(0.3) else "")
     else:
         group = draw.noun("things")
         name = draw.one(("this one", "that one", "the first one", "the last one", "the next one"))

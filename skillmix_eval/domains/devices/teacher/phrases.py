@@ -61,6 +61,11 @@ class Draw:
         """Return one of the options."""
         return options[int(self.rng.random() * len(options))]
 
+    def thrice(self, word: str) -> str:
+        """Return a word three times; terse texts do without commas."""
+        gap = " " if self.chance(0.9 if self.cast.terse else 0.1) else ", "
+        return gap.join([word] * 3)
+
     def several(self, options: Sequence[T], n: int) -> list[T]:
         """Return n different options, or all where there are fewer."""
         left = list(options)
@@ -130,7 +135,7 @@ class Draw:
         """Return adjectives that show a device together with the noun, or nothing where none are found."""
         if device == "epizeuxis":
             adjective = self.word("adjectives")
-            return f"{adjective}, {adjective}, {adjective}" if self.chance(0.5) else ""
+            return self.thrice(adjective) if self.chance(0.4) else ""
         if device == "abecedarian":
             groups = self.vocabulary.by("letter", "adjectives", self.plain)
             pools = [groups.get(chr(ord(letter(head)) - i), ()) for i in (3, 2, 1)]
@@ -212,7 +217,8 @@ class Draw:
         else:
             subject = self.phrase(kind)
             verb, objects = self._verb(kind)
-        ending = self.ending(place=not objects or self.chance(0.3)) if tail else ""
+        where = "haunts" if kind == "people" else "places"
+        ending = self.ending(where if not objects or self.chance(0.3) else "") if tail else ""
         return self._clause(kind, subject, verb, f"{objects}{ending}")
 
     def _clause(self, kind: str, subject: NounPhrase, verb: str, tail: str) -> Clause:
@@ -272,8 +278,8 @@ class Draw:
         said = [*(self.one(pool) for pool in pools), head, *([self.one(adverbs)] if adverbs else [])]
         return f"the {' '.join(said)}", self.one(verbs)
 
-    def ending(self, place: bool = True) -> str:
-        """Return what may follow verb and object: a place or a time, and devices that stand there."""
+    def ending(self, where: str = "haunts") -> str:
+        """Return what may follow verb and object: devices, a time, or a place of a kind, if one is given."""
         parts: list[str] = []
         if self.takes("simile"):
             parts.append(self.likeness())
@@ -283,14 +289,13 @@ class Draw:
             wrong, right = self.several(self.vocabulary.pool("abstract", self.plain), 2)
             parts.append(f"not with {wrong} but with {right}")
         if self.takes("epizeuxis"):
-            adverb = self.word("manner")
-            parts.append(f"{adverb}, {adverb}, {adverb}")
+            parts.append(self.thrice(self.word("manner")))
         if self.takes("polysyndeton"):
             parts.append(
                 "with " + " and ".join(self.several(self.vocabulary.pool("abstract", self.plain), 4))
             )
-        if place and not parts and self.chance(0.7):
-            parts.append(self.place() if self.chance(0.6) else self.time())
+        if where and not parts and self.chance(0.7):
+            parts.append(self.place(where) if self.chance(0.6) else self.time())
         elif self.chance(0.25) and not self.timed:
             parts.insert(0, self.time())
         return "".join(f" {part}" for part in parts)
@@ -300,9 +305,9 @@ class Draw:
         self.timed = True
         return self.word("times")
 
-    def place(self) -> str:
-        """Return where, or when no place will do."""
-        places = self.vocabulary.pool("places", self.plain)
+    def place(self, kind: str = "haunts") -> str:
+        """Return where, or when no place will do; `haunts` are fit for people, `places` for things too."""
+        places = self.vocabulary.pool(kind, self.plain)
         return self.fresh(places) if places else self.time()
 
     def understatement(self) -> str:

@@ -19,7 +19,7 @@ def plain(draw: Draw) -> str:
         lead = draw.time() if draw.chance(0.5) else draw.place()
         clause = draw.clause(tail=False)
         draw.timed = True
-        return f"{lead} {clause.said()}{draw.ending(place=False)}"
+        return f"{lead} {clause.said()}{draw.ending('')}"
     return draw.clause().said()
 
 
@@ -27,10 +27,9 @@ def _thrice(draw: Draw) -> str:
     """An adverb or a verb that stands three times in a row."""
     draw.wanted.discard("epizeuxis")
     if draw.chance(0.4):
-        verb = draw.verb("motions")
-        return f"{draw.phrase('things').full} {verb}, {verb}, {verb}{draw.ending()}"
-    adverb = draw.word("manner")
-    return f"{adverb}, {adverb}, {adverb} {draw.clause().said()}"
+        lead = draw.one((f"{draw.time()} ", f"{draw.place('places')} ", ""))
+        return f"{lead}{draw.phrase('things').full} {draw.thrice(draw.verb('motions'))}"
+    return f"{draw.thrice(draw.word('manner'))} {draw.clause().said()}"
 
 
 def _many_acts(draw: Draw) -> str:
@@ -54,7 +53,7 @@ def _state(draw: Draw) -> str:
 
 def _long(draw: Draw) -> str:
     """A statement of eight words or more."""
-    text = draw.clause(tail=False).said() + draw.ending(place=False)
+    text = draw.clause(tail=False).said() + draw.ending("")
     if len(text.split()) < 8 and draw.vocabulary.pool("places", draw.plain):
         text += f" {draw.place()}"
     if len(text.split()) < 8 and not draw.timed:

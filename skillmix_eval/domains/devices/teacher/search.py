@@ -22,9 +22,23 @@ _TRIES = 12  # for one stretch, before the whole plan is drawn anew
 _ASKING = frozenset({"rhetorical-question", "tag-question"})
 _JOINED = 0.6  # how often devices that one frame can show together share it
 _SPOKEN = 0.5  # how often wanted speech is put around another stretch
-_NEW = 0.25  # how often a phrase-level device gets a statement of its own
+_NEW = 0.12  # how often a phrase-level device gets a statement of its own
 _LINKS = ("; ", "; ", "; ", "; and ", "; yet ")
-_LOOSE_LINKS = ("; ", ", and ", ", while ", ", and ")  # before a plain statement
+_PLAIN_LINKS = ("; ", ", and ", ", while ", ", and ")  # before a plain statement
+_CLAUSE_LINKS = ("; ", ", and ", ", and ", ", yet ", ", for ")  # before a frame that need not open a stretch
+_CLAUSAL = frozenset(
+    {
+        "cleft-sentence",
+        "counterfactual-conditional",
+        "a-fortiori",
+        "comparative-correlative",
+        "antimetabole",
+        "anadiplosis",
+        "rhyme",
+        "tag-question",
+        "direct-speech",
+    }
+)
 _ARGUMENTS = frozenset({"modus-ponens", "modus-tollens", "disjunctive-syllogism", "statistical-syllogism"})
 _TAGGED = frozenset(
     {"cleft-sentence", "counterfactual-conditional", "negative-inversion", "modus-ponens", "modus-tollens"}
@@ -132,20 +146,20 @@ def _clash(group: Group, skill: str) -> bool:
 
 
 def _sentences(rng: random.Random, groups: list[Group], limit: int) -> list[list[Group]]:
-    """Return the groups in sentences: at most one that asks in each, at its end."""
+    """Return the groups in sentences, at most one that asks in each, at its end; none if that cannot be."""
     left = list(groups)
     mixed = [left.pop(int(rng.random() * len(left))) for _ in range(len(groups))]
-    count = min(limit, len(mixed))
-    if count > 1 and rng.random() < 0.2:
-        count -= 1
-    sentences: list[list[Group]] = [[] for _ in range(count)]
     asking = [g for g in mixed if g & _ASKING]
-    rest = [g for g in mixed if not g & _ASKING]
+    count = min(limit, len(mixed))
+    if count > max(1, len(asking)) and rng.random() < 0.2:
+        count -= 1
+    if len(asking) > count:
+        return []
+    sentences: list[list[Group]] = [[] for _ in range(count)]
     room = list(range(count))
     for group in asking:
-        at = room.pop(int(rng.random() * len(room))) if room else 0
-        sentences[at].append(group)
-    for group in rest:
+        sentences[room.pop(int(rng.random() * len(room)))].append(group)
+    for group in [g for g in mixed if not g & _ASKING]:
         fewest = min(map(len, sentences))
         open_ones = [s for s in sentences if len(s) == fewest]
         open_ones[int(rng.random() * len(open_ones))].insert(0, group)
@@ -190,9 +204,16 @@ def _sentence(rng: random.Random, stretches: list[str], groups: list[Group]) -> 
     """Return stretches joined into one sentence with a capital and an end mark."""
     text = stretches[0]
     for stretch, group in zip(stretches[1:], groups[1:], strict=True):
-        links = _LINKS if any(s in FRAMES for s in group) else _LOOSE_LINKS
+        links = _links({s for s in group if s in FRAMES})
         text += links[int(rng.random() * len(links))] + stretch
     return _finished(text)
+
+
+def _links(framed: Group) -> tuple[str, ...]:
+    """Return what may stand before a stretch with these sentence-level devices."""
+    if not framed:
+        return _PLAIN_LINKS
+    return _CLAUSE_LINKS if framed <= _CLAUSAL else _LINKS
 
 
 def _finished(text: str) -> str:

@@ -90,7 +90,7 @@ def _three(shown: set[str], opener: Callable[[], tuple[str, str]], closer: Calla
 
 def _coda(draw: Draw) -> str:
     """Return what keeps a row of clauses from ending in a bare list, most often."""
-    if draw.chance(0.15):
+    if draw.chance(0.8 if draw.cast.terse else 0.15):
         return ""
     link = draw.one(("while", "as", "and all the while", "and so"))
     return f", {link} {draw.clause(draw.one(('people', 'things'))).said()}"

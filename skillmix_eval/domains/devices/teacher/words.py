@@ -41,6 +41,8 @@ class Vocabulary:
         for kind in _MERGED:
             own[kind] = (*own[kind], *(w for w in shared[kind] if w not in own[kind]))
         own["motions"] = tuple(dict.fromkeys((*own["happens"], *shared["motions"])))
+        own["haunts"] = tuple(place for place in own["places"] if not place.startswith("*"))
+        own["places"] = tuple(place.removeprefix("*") for place in own["places"])
         own["own people"] = _split(data["topics"][topic]["people"])
         self._pools = {**shared, **own}
         self._pools["own adjectives"] = self.topic_adjectives
