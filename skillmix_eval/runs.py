@@ -14,6 +14,7 @@ import msgspec
 
 from .domain import load_domain
 from .errors import BadInputError, StoreError
+from .figures import ITEMS, METRICS
 from .records import Grading, Question, Record, Sample, Score, Skill, Text, Topic
 from .spec import RunSpec, make_spec, read_spec, write_spec
 
@@ -120,6 +121,35 @@ def read_run(folder: Path) -> Run:
     except (msgspec.MsgspecError, pa.ArrowException, KeyError, OSError) as error:
         raise BadInputError(f"{folder} cannot be read as a run: {error!r}.") from None
     return Run(spec, catalogue.info, samples)
+
+
+def frame(run: Run) -> Any:
+    """Return a run's texts as a pandas DataFrame, one row each, for analysis in a notebook.
+
+    Columns: question, k, skills, topic, text, status, scored, the three metrics (NaN where unscored) with and
+    without the naming deduction, and one 0/1 column `point:<item>` for each rubric item that is no skill.
+    """
+    import pandas as pd
+
+    return pd.DataFrame([_flat(sample) for sample in run.samples])
+
+
+def _flat(sample: Sample) -> dict[str, Any]:
+    question, score = sample.question, sample.score
+    row: dict[str, Any] = {
+        "question": question.id,
+        "k": question.k,
+        "skills": [s.id for s in question.skills],
+        "topic": question.topic.id,
+        "text_index": sample.text.index,
+        "text": sample.text.text,
+        "status": str(sample.text.status),
+        "scored": score is not None,
+    }
+    for metric in METRICS:
+        row[metric] = getattr(score.marks, metric) if score else None
+        row[f"{metric}_naming_allowed"] = getattr(score.marks_naming_allowed, metric) if score else None
+    return row | {f"point:{item}": float(score.points[item]) if score else None for item in ITEMS}
 
 
 class _Lists:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import msgspec
 import yaml
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta
@@ -49,9 +51,14 @@ class Template(msgspec.Struct, frozen=True):
     def render(self, **variables: Any) -> str:
         """Return the prompt; raises BadInputError where the template fails on these values."""
         try:
-            return _ENVIRONMENT.from_string(self.source).render(**variables).strip()
+            return _compiled(self.source).render(**variables).strip()
         except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
             raise BadInputError(f"The prompt {self.name} cannot be rendered: {error}.") from None
+
+
+@functools.lru_cache(maxsize=64)
+def _compiled(source: str) -> jinja2.Template:
+    return _ENVIRONMENT.from_string(source)
 
 
 def data_folder(name: str) -> Path:

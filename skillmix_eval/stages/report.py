@@ -50,7 +50,7 @@ def sentences(figures: Figures, reduce: str) -> list[str]:
             f"Saturation point: k = {point.k}, the first with full marks under 0.05 "
             f"({interval(point.full_marks)}, n = {point.full_marks.n}; {sure} 0.05)."
         )
-    elif figures.by_k:
+    elif any(row.scored_texts for row in figures.by_k):
         said.append(f"Saturation point: not reached up to k = {figures.by_k[-1].k}.")
     if reduce == "max" and any(row.texts > row.questions for row in figures.by_k):
         said.append("Metrics are the best of several texts per question, as published: not for comparing.")

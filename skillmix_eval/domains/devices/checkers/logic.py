@@ -21,7 +21,7 @@ _UNREAL = frozenset({"had", "were", "hadn't", "weren't"})
 _WOULD = word_set("would could might wouldn't couldn't i'd you'd he'd she'd we'd they'd")
 _LIKELY = frozenset({"probably", "likely"})
 _MOST_TRIES = 6  # connectives tried in one text, so that odd texts stay cheap
-_MOST_PARTS = 12  # beyond this many parts a text is no short argument, and is not searched
+_WINDOW = 8  # parts after the first premise within which an argument must be complete
 
 
 class _Argument(NamedTuple):
@@ -57,9 +57,9 @@ def _argued(
     reason: str,
     name: str,
 ) -> Verdict:
-    if _CONCLUDING.isdisjoint(doc.words) or len(doc.parts) > _MOST_PARTS:
+    if _CONCLUDING.isdisjoint(doc.words):
         return no(f"No conclusion after 'so', 'therefore', 'thus' or 'hence' makes this a {name}.")
-    for left, right in premises(doc):
+    for left, right in itertools.islice(premises(doc), 3 * _MOST_TRIES):
         for minor, conclusion in _conclusions(doc, right.end):
             if valid(doc, _Argument(left, right, minor, conclusion)):
                 return doc.yes(left.start - 1, conclusion.end, reason)
@@ -100,8 +100,9 @@ def _same_sentence(doc: Document, left: Span, right: Span) -> bool:
 
 def _conclusions(doc: Document, after: int) -> Iterator[tuple[Span, Span]]:
     """Yield each second premise after a word with the conclusion that follows it."""
-    parts = [p for p in doc.parts if p.start >= after]
-    markers = (i for i in range(after, len(doc.words)) if doc.words[i] in _CONCLUDING)
+    parts = list(itertools.islice((p for p in doc.parts if p.start >= after), _WINDOW))
+    last = parts[-1].end if parts else after
+    markers = (i for i in range(after, last) if doc.words[i] in _CONCLUDING)
     for marker in itertools.islice(markers, _MOST_TRIES):
         ends = [p.end for p in parts if p.end > marker + 1][:2]
         for start in [p.start for p in parts if p.start < marker]:
@@ -144,7 +145,7 @@ def _eliminates(doc: Document, a: _Argument) -> bool:
 
 def statistical_syllogism(doc: Document) -> Verdict:
     """Most A are B; x is A; so x is probably B."""
-    if _LIKELY.isdisjoint(doc.words) or _CONCLUDING.isdisjoint(doc.words) or len(doc.parts) > _MOST_PARTS:
+    if _LIKELY.isdisjoint(doc.words) or _CONCLUDING.isdisjoint(doc.words):
         return no("No conclusion after 'so', 'therefore', 'thus' or 'hence' says 'probably' or 'likely'.")
     shares = (i for i in range(len(doc.words) - 3) if _quantifies(doc, i))
     for start in itertools.islice(shares, _MOST_TRIES):
