@@ -21,7 +21,7 @@ from skillmix_eval.domains.devices.teacher import compose
 from skillmix_eval.errors import CallFailedError
 from skillmix_eval.stages.sample import make_question
 
-COUNTS = {1: 20_000, 2: 45_000, 3: 75_000}
+COUNTS = {1: 15_000, 2: 35_000, 3: 60_000}
 SEED = 20_231_026
 
 

@@ -19,7 +19,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from skillmix_eval.domain import Domain, load_domain
 from skillmix_eval.records import Question, Skill
 from skillmix_eval.spec import ModelSpec
-from skillmix_eval.stages.prompt import draft_request, limit_words
+from skillmix_eval.stages.prompt import draft_request
 from skillmix_eval.stages.sample import make_question
 from skillmix_eval.templates import load_template
 
@@ -57,7 +57,7 @@ def fixed_pieces(domain: Domain) -> list[str]:
         question = make_question(domain.skills[:k], domain.topics[0])
         rest = prompt(question)
         lines = [skill_line(s) for s in question.skills]
-        for cut in (question.topic.name, lines[0], *lines[1:], limit_words(question)):
+        for cut in (question.topic.name, lines[0], *lines[1:], question.limit_words):
             piece, _, rest = rest.partition(cut)
             found[piece.rstrip(" ")] = None  # the next word keeps its space, as in texts
         found[rest] = None
