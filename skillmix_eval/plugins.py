@@ -29,6 +29,8 @@ def load_backend(settings: ModelSpec) -> Backend:
     Raises BadInputError for an unknown name, BackendError for a missing key or extra.
     """
     kind, _, model = settings.model.partition("/")
+    if settings.model == "embedded":
+        model = "default"
     if not model:
         raise BadInputError(
             f"A model is named backend/model, for example openai/gpt-4.1-mini, not '{settings.model}'; the "

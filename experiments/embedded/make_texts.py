@@ -34,7 +34,7 @@ def devices() -> Domain:
 def line(job: tuple[int, int, int]) -> str | None:
     """Return text number `number` of those with k skills as a line of JSON, None where the teacher fails."""
     seed, k, number = job
-    rng = random.Random(f"{seed}.{k}.{number}")  # noqa: S311
+    rng = random.Random(f"{seed}.{k}.{number}")
     skills, topics = devices().part("train")
     conflicts = devices().conflicts
     while True:
@@ -59,14 +59,16 @@ def main() -> None:
     options = parser.parse_args()
     jobs = [(options.seed, k, i) for k, n in COUNTS.items() for i in range(int(n * options.share))]
     options.out.parent.mkdir(parents=True, exist_ok=True)
+    part = options.out.with_suffix(".part")
     failed = 0
-    with gzip.GzipFile(options.out, "wb", mtime=0) as out, Pool(options.processes) as pool:
+    with gzip.GzipFile(part, "wb", mtime=0) as out, Pool(options.processes) as pool:
         for found in pool.imap(line, jobs, chunksize=200):
             if found is None:
                 failed += 1
             else:
                 out.write(found.encode() + b"\n")
-    print(f"{len(jobs) - failed} texts in {options.out}, {failed} questions left out")  # noqa: T201
+    part.rename(options.out)
+    print(f"{len(jobs) - failed} texts in {options.out}, {failed} questions left out")
 
 
 if __name__ == "__main__":

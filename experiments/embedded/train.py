@@ -3,8 +3,9 @@
     python experiments/embedded/train.py --steps 6000
 
 Each example is the prompt that the harness sends and the teacher's text; the loss is on the text alone.
-Writes a folder in Hugging Face layout at 10, 30, 60 and 100 % of the steps (out/steps/<step>). A run that was
-cut off goes on from its last saved state when the same command is given again.
+Writes folders in Hugging Face layout at a few steps and at the last (out/steps/<step>). The learning rate rises,
+stays, and falls over the last third, so that the number of steps may still be changed before that: a run that
+was cut off goes on from its last saved state, and ends as if it had been planned so from the start.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ from skillmix_eval.stages.sample import make_question
 
 Example = tuple[list[int], int]  # token ids of prompt and text, length of the prompt
 BATCH_TOKENS = 3072
-RATE, FLOOR, WARM_UP = 3e-3, 0.05, 150
-CHECKPOINTS = (0.1, 0.3, 0.6, 1.0)
+RATE, FLOOR, WARM_UP, FALL = 3e-3, 0.03, 150, 1 / 3
+CHECKPOINTS = (400, 1000, 2000)
 SEED = 1
-STATE_EVERY = 500
+STATE_EVERY = 200
 VALIDATION = 400
 
 
@@ -70,7 +71,7 @@ def batches(examples: list[Example], seed: int, tokens: int) -> Iterator[list[Ex
     """Yield batches for ever: each epoch in a new order, examples of like length together."""
     epoch = 0
     while True:
-        rng = random.Random(f"{seed}.{epoch}")  # noqa: S311
+        rng = random.Random(f"{seed}.{epoch}")
         order = rng.sample(examples, len(examples))
         order.sort(key=lambda e: len(e[0]) + rng.random() * 8)
         found, start = [], 0
@@ -98,11 +99,10 @@ def loss_of(model: LlamaForCausalLM, batch: list[Example], device: str) -> torch
 
 
 def rate_at(step: int, steps: int) -> float:
-    """Return the learning rate: a short rise, then half a cosine down to a small share."""
-    if step < WARM_UP:
-        return RATE * (step + 1) / WARM_UP
-    done = (step - WARM_UP) / max(1, steps - WARM_UP)
-    return RATE * (FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * done)))
+    """Return the learning rate: a short rise, a plateau, and a cosine down over the last third."""
+    rise = min(1.0, (step + 1) / WARM_UP)
+    fallen = max(0.0, (step - (1 - FALL) * steps) / (FALL * steps))
+    return RATE * rise * (FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * fallen)))
 
 
 def new_optimizer(model: LlamaForCausalLM) -> torch.optim.AdamW:
@@ -133,7 +133,7 @@ def train(options: argparse.Namespace) -> None:
     torch.manual_seed(SEED)
     tokenizer = Tokenizer.from_file(str(options.tokenizer / "tokenizer.json"))
     examples = read_examples(options.texts, tokenizer)
-    rng = random.Random(SEED)  # noqa: S311
+    rng = random.Random(SEED)
     rng.shuffle(examples)
     held, examples = examples[:VALIDATION], examples[VALIDATION:]
     model = new_model(tokenizer, options.size, options.layers).to(options.device)
@@ -144,7 +144,7 @@ def train(options: argparse.Namespace) -> None:
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
         first, seconds = saved["step"], saved["seconds"]
-    marks = {round(share * options.steps) for share in CHECKPOINTS}
+    marks = {*CHECKPOINTS, options.steps}
     print(f"{model.num_parameters():,} parameters, {len(examples):,} examples, from step {first}", flush=True)
     start, tokens = time.monotonic() - seconds, 0
     for step, batch in enumerate(batches(examples, SEED, BATCH_TOKENS)):
