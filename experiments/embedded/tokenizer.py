@@ -1,9 +1,9 @@
-"""The student's tokenizer: byte-level BPE learned on the training texts, and one token per fixed prompt piece.
+"""The student's tokenizer: byte-level BPE learned on the training texts, one token per fixed prompt piece.
 
     python experiments/embedded/tokenizer.py --texts experiments/embedded/out/texts.jsonl.gz
 
-A train-split skill's whole line in the prompt is one added token, and so is each sentence around the lines, so
-that a prompt takes some twenty tokens. Held-out skills and topics are spelled in ordinary sub-words.
+A train-split skill's whole line in the prompt is one added token, and so is each sentence around the lines,
+so that a prompt takes some ten tokens. Held-out skills and topics are spelled in ordinary sub-words.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import argparse
 import gzip
 import json
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -21,7 +22,7 @@ from skillmix_eval.records import Question, Skill
 from skillmix_eval.spec import ModelSpec
 from skillmix_eval.stages.prompt import draft_request
 from skillmix_eval.stages.sample import make_question
-from skillmix_eval.templates import load_template
+from skillmix_eval.templates import Template, load_template
 
 OUT = Path(__file__).parent / "out"
 VOCABULARY = 2048
@@ -33,9 +34,15 @@ CHAT = (
 )
 
 
+@lru_cache(maxsize=1)
+def template() -> Template:
+    """Return the shipped prompt, read once."""
+    return load_template("draft", "draft")
+
+
 def prompt(question: Question) -> str:
     """Return the user message that the harness sends for a question."""
-    request = draft_request(question, 0, load_template("draft", "draft"), ModelSpec(model="embedded/default"))
+    request = draft_request(question, 0, template(), ModelSpec(model="embedded"))
     return request.messages[0].content
 
 

@@ -3,9 +3,9 @@
     python experiments/embedded/train.py --steps 6000
 
 Each example is the prompt that the harness sends and the teacher's text; the loss is on the text alone.
-Writes folders in Hugging Face layout at a few steps and at the last (out/steps/<step>). The learning rate rises,
-stays, and falls over the last third, so that the number of steps may still be changed before that: a run that
-was cut off goes on from its last saved state, and ends as if it had been planned so from the start.
+Writes folders in Hugging Face layout at a few steps and at the last (out/steps/<step>). The learning rate
+rises, stays, and falls over the last third, so that the number of steps may still be changed before that: a
+run that was cut off goes on from its last saved state, and ends as if it had been planned so from the start.
 """
 
 from __future__ import annotations

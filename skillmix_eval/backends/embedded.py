@@ -1,7 +1,7 @@
 """`embedded`: the small student in this package, run by CTranslate2 on the CPU; no torch, no network.
 
-`embedded/default` computes in int8, `embedded/float32` unquantised; `embedded/<folder>` is another model in the
-same layout (Hugging Face files, and CTranslate2's in the folder ct2). Greedy unless a temperature is given.
+`embedded/default` computes in int8, `embedded/float32` unquantised; `embedded/<folder>` is another model in
+the same layout (Hugging Face files, and CTranslate2's in the folder ct2). Greedy without a temperature.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ class EmbeddedBackend:
         return ids
 
     def _pieces(self, ids: list[int]) -> list[str]:
-        return [self._tokenizer.id_to_token(i) for i in ids]
+        return [str(self._tokenizer.id_to_token(i)) for i in ids]
 
 
 def _drawn(logits: Any, top_p: float | None, rng: Any) -> int:
