@@ -6,6 +6,7 @@ Without a temperature the model's generation_config decides. Arguments of vLLM's
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import Sequence
@@ -63,8 +64,11 @@ class VllmBackend:
         return await self._batcher(request)
 
     async def aclose(self) -> None:
-        """Stop the engine's thread."""
+        """Stop the engine's thread and its processes, which otherwise outlive the run for a while."""
         await self._batcher.aclose()
+        core = getattr(self._engine.llm_engine, "engine_core", None)
+        if core is not None:
+            await asyncio.to_thread(core.shutdown)
 
     def _answer_all(self, requests: Sequence[Request]) -> list[Answer]:
         outputs = self._engine.chat(
