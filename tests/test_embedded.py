@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from skillmix_eval.backends import embedded
+from skillmix_eval.backends._batching import MicroBatcher
 from skillmix_eval.domain import load_domain
 from skillmix_eval.domains.devices.teacher import accepted
 from skillmix_eval.errors import BackendError, BadInputError, CallFailedError
@@ -105,7 +106,7 @@ def test_cut_reply() -> None:
 def test_prompts_that_are_too_long() -> None:
     """A prompt beyond the student's length fails by itself, and its neighbours do not."""
     (good,) = requests(questions(1, ks=(1,)))
-    long = Request((Message("user", "bees and knights " * 2000),))
+    long = Request((Message("user", "bees and knights " * 4000),))
 
     async def ask() -> list[Reply | BaseException]:
         backend = load_backend(ModelSpec(model="embedded"))
@@ -116,6 +117,27 @@ def test_prompts_that_are_too_long() -> None:
     failed, reply = asyncio.run(ask())
     assert isinstance(failed, CallFailedError)
     assert isinstance(reply, Reply)
+
+
+def test_engine_that_fails_on_one_request() -> None:
+    """A request that an engine cannot do fails alone, though it came in a batch."""
+
+    def run(batch: Sequence[Request]) -> list[Reply]:
+        if any(r.draw == "bad" for r in batch):
+            raise RuntimeError("no such token")
+        return [Reply(r.draw) for r in batch]
+
+    async def ask() -> list[Reply | BaseException]:
+        batcher = MicroBatcher(run, 8)
+        asked = [Request((), draw=d) for d in ("a", "bad", "b")]
+        found = await asyncio.gather(*map(batcher, asked), return_exceptions=True)
+        await batcher.aclose()
+        return found
+
+    first, failed, last = asyncio.run(ask())
+    assert (first, last) == (Reply("a"), Reply("b"))
+    assert isinstance(failed, CallFailedError)
+    assert "RuntimeError: no such token" in str(failed)
 
 
 def test_no_such_model(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from skillmix_eval.templates import Template, load_template
 
 OUT = Path(__file__).parent / "out"
 VOCABULARY = 2048
-LENGTH = 1024  # most tokens of prompt and reply together
+LENGTH = 4096  # most tokens of prompt and reply together
 PAD, SYSTEM, USER, ASSISTANT, END = "<|pad|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"
 CHAT = (
     "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from ..errors import CallFailedError, SkillMixError
 from ..records import Reply, Request
 
 Answer = Reply | Exception
@@ -49,11 +50,7 @@ class MicroBatcher:
 
     async def _answer(self, batch: list[tuple[Request, asyncio.Future[Reply]]]) -> None:
         loop = asyncio.get_running_loop()
-        answers: Sequence[Answer]
-        try:
-            answers = await loop.run_in_executor(self._thread, self._run, [request for request, _ in batch])
-        except Exception as error:
-            answers = [error] * len(batch)
+        answers = await loop.run_in_executor(self._thread, self._attempt, [request for request, _ in batch])
         for (_, future), answer in zip(batch, answers, strict=True):
             if future.done():  # its call was given up meanwhile
                 continue
@@ -61,3 +58,15 @@ class MicroBatcher:
                 future.set_result(answer)
             else:
                 future.set_exception(answer)
+
+    def _attempt(self, requests: Sequence[Request]) -> Sequence[Answer]:
+        """Run the engine; where it fails on a batch, find out by single requests which of them it cannot do."""
+        try:
+            return self._run(requests)
+        except SkillMixError as error:
+            return [error] * len(requests)
+        except Exception as error:  # an engine has errors of its own kinds
+            if len(requests) > 1:
+                return [answer for request in requests for answer in self._attempt([request])]
+            why = " ".join(str(error).split())[:300]
+            return [CallFailedError(f"the engine failed: {type(error).__name__}: {why}")]
