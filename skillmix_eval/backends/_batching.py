@@ -60,7 +60,7 @@ class MicroBatcher:
                 future.set_exception(answer)
 
     def _attempt(self, requests: Sequence[Request]) -> Sequence[Answer]:
-        """Run the engine; where it fails on a batch, find out by single requests which of them it cannot do."""
+        """Run the engine; where it fails on a batch, find out by single requests which ones it cannot do."""
         try:
             return self._run(requests)
         except SkillMixError as error:
