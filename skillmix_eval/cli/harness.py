@@ -1,0 +1,137 @@
+"""`skillmix lm-eval` and `skillmix lm-eval-path`: lm-eval with our tasks found."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import rich_click as click
+
+from ..errors import BackendError, BadInputError, SkillMixError
+from ..templates import data_folder
+
+_COMMANDS = ("run", "ls", "validate")
+
+
+@click.command("lm-eval-path")
+def lm_eval_path() -> None:
+    """Print the folder that lm_eval's --include_path needs.
+
+    Example:
+
+      lm_eval --include_path "$(skillmix lm-eval-path)" --tasks skillmix_devices --model hf
+      --model_args pretrained=MODEL --apply_chat_template
+    """
+    sys.stdout.write(f"{data_folder('tasks').resolve()}\n")
+
+
+@click.command("lm-eval", context_settings={"ignore_unknown_options": True})
+@click.option(
+    "--no-chat-template", is_flag=True, help="Send prompts as plain text, for a model that is no chat model."
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def lm_eval(no_chat_template: bool, arguments: tuple[str, ...]) -> None:
+    """Run lm_eval with ARGUMENTS, our tasks found and the model's chat template applied.
+
+    Where only tasks of ours are asked for, lm-eval's index of its own tasks (many seconds) is left out. The
+    tasks ask once per question: they score drafts. Questions and judge are set with --metadata.
+
+    Examples:
+
+      skillmix lm-eval --model hf --model_args pretrained=MODEL --tasks skillmix_devices
+
+      skillmix lm-eval --model local-chat-completions --model_args
+      model=NAME,base_url=http://localhost:8000/v1/chat/completions --tasks skillmix_language_k3
+      --metadata '{"n": 300, "seed": 7, "judge": "openai/gpt-4.1"}'
+    """
+    if importlib.util.find_spec("lm_eval") is None:
+        raise BackendError("lm-eval is not installed; run: pip install 'skillmix-eval[lm-eval]'")
+    given = complete(arguments, not no_chat_template)
+    with _tasks_found(only_ours=asks_only_ours(given)), _arguments(given):
+        _execute()
+
+
+def complete(arguments: Sequence[str], chat_template: bool) -> list[str]:
+    """Return lm_eval's arguments with the command, our tasks' folder and the chat template filled in."""
+    command, *given = arguments if arguments and arguments[0] in _COMMANDS else ("run", *arguments)
+    names = {a.split("=")[0] for a in given}
+    if command != "run" or names & {"-h", "--help"}:
+        return [command, *given]
+    if "--include_path" not in names:
+        given += ["--include_path", str(data_folder("tasks").resolve())]
+    if chat_template and not names & {"--apply_chat_template", "--config", "-C"}:
+        given += ["--apply_chat_template"]
+    return [command, *given]
+
+
+def asks_only_ours(arguments: Sequence[str]) -> bool:
+    """Tell whether all tasks that lm_eval is asked for are tasks or groups of ours."""
+    tasks: list[str] = []
+    reading = False
+    for argument in arguments:
+        if argument.startswith("-"):
+            name, _, value = argument.partition("=")
+            reading = name in ("--tasks", "-t")
+            argument = value
+        if reading:
+            tasks += [t for t in argument.split(",") if t]
+    return bool(tasks) and all(t == "skillmix" or t.startswith("skillmix_") for t in tasks)
+
+
+def _execute() -> None:
+    from lm_eval.__main__ import cli_evaluate
+
+    try:
+        cli_evaluate()
+    except SkillMixError:
+        raise
+    except ValueError as error:
+        raise BadInputError(f"lm-eval: {error}") from None
+    except Exception as error:
+        traceback.print_exc()
+        raise _StoppedError(f"lm-eval stopped ({type(error).__name__}); its own message is above.") from None
+
+
+class _StoppedError(SkillMixError):
+    """lm-eval failed at something of its own."""
+
+    exit_code = 1
+
+
+@contextmanager
+def _tasks_found(only_ours: bool) -> Iterator[None]:
+    """Have lm_eval's command line find our tasks beside a user's --include_path, and skip its own if it may.
+
+    Its command line has no option for either; its task manager has both.
+    """
+    import lm_eval.tasks as module
+
+    manager = module.TaskManager
+
+    @functools.wraps(manager, updated=())
+    def build(include_path: str | None = None, **given: object) -> object:
+        paths = dict.fromkeys(
+            [str(data_folder("tasks").resolve()), *([include_path] if include_path else [])]
+        )
+        return manager(include_path=list(paths), **{"include_defaults": not only_ours, **given})
+
+    module.TaskManager = build
+    try:
+        yield
+    finally:
+        module.TaskManager = manager
+
+
+@contextmanager
+def _arguments(given: Sequence[str]) -> Iterator[None]:
+    """Hand arguments to a command line that reads them from sys.argv."""
+    before = sys.argv
+    sys.argv = ["lm_eval", *given]
+    try:
+        yield
+    finally:
+        sys.argv = before

@@ -1,0 +1,568 @@
+"""lm-eval with our tasks: real lm-eval, real HTTP servers, the same figures as a run of our own."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import importlib.util
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("lm_eval", reason="lm-eval is not installed: pip install 'skillmix-eval[lm-eval]'")
+
+from lm_eval import simple_evaluate
+from lm_eval.api.model import LM
+from lm_eval.tasks import TaskManager
+from lm_eval.utils import handle_non_serializable, make_table
+
+from skillmix_eval.cli.harness import asks_only_ours, complete
+from skillmix_eval.domains.devices.teacher import compose
+from skillmix_eval.errors import BadInputError
+from skillmix_eval.evaluate import evaluate, prepare, run_figures
+from skillmix_eval.figures import METRICS
+from skillmix_eval.lm_eval_plugin import SkillMixTask, task_spec
+from skillmix_eval.pipeline import Job
+from skillmix_eval.records import Reply
+from skillmix_eval.spec import make_spec
+from skillmix_eval.stages.generate import read_text
+from skillmix_eval.stages.prompt import draft_request
+from skillmix_eval.store import Store
+from skillmix_eval.templates import data_folder
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # lm-eval's own and its dependencies'
+
+TASKS = data_folder("tasks").resolve()
+SECRET = "sk-never-written-down"  # noqa: S105
+Answer = Callable[[str], str | int]
+
+
+class Server:
+    """Chat completions whose answer is a function of the last message; a number is an HTTP error."""
+
+    def __init__(self, answer: Answer, seconds: float = 0.0) -> None:
+        self.answer, self.seconds = answer, seconds
+        self.calls, self.now, self.most = 0, 0, 0
+        self.lock = threading.Lock()
+        self.http = _Http(("127.0.0.1", 0), _Handler)
+        self.http.owner = self
+        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """The base URL."""
+        return f"http://127.0.0.1:{self.http.server_port}/v1"
+
+
+class _Http(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+    owner: Server
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Http
+
+    def do_POST(self) -> None:
+        owner = self.server.owner
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with owner.lock:
+            owner.calls, owner.now = owner.calls + 1, owner.now + 1
+            owner.most = max(owner.most, owner.now)
+        time.sleep(owner.seconds)
+        said = owner.answer(body["messages"][-1]["content"])
+        with owner.lock:
+            owner.now -= 1
+        if isinstance(said, int):
+            self._send(said, {"error": {"message": "not today"}})
+            return
+        choice = {"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
+        self._send(
+            200, {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
+        )
+
+    def log_message(self, *args: Any) -> None:
+        """Say nothing."""
+
+    def _send(self, status: int, body: dict[str, Any]) -> None:
+        data = json.dumps(body).encode()
+        head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
+        self.wfile.write(head.encode() + data)
+
+
+Serve = Callable[..., Server]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Start servers that end with the test."""
+    started: list[Server] = []
+
+    def start(answer: Answer, seconds: float = 0.0) -> Server:
+        started.append(Server(answer, seconds))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.http.shutdown()
+        server.http.server_close()
+
+
+def student(prompt: str) -> str:
+    """Write a sentence that depends on the prompt."""
+    return f"By lot {_digest(prompt).hex()} the old lamp turns beside us."
+
+
+def judge(prompt: str) -> str:
+    """Grade as JSON items; about one point in four is not earned."""
+    codes = re.findall(r"^(c[0-9a-f]{10}): ", prompt, re.MULTILINE)
+    mark = re.search(r"^----- text (\w+) begins -----\n(.*)$", prompt, re.MULTILINE)
+    assert mark
+    quote = " ".join(mark[2].split()[:4])
+    return json.dumps({c: {"reason": "So.", "quote": quote, "met": _digest(c)[0] % 8 > 0} for c in codes})
+
+
+def _digest(what: str) -> bytes:
+    return hashlib.blake2b(what.encode(), digest_size=4).digest()
+
+
+class Fixed(LM):
+    """A model whose texts are given: the n-th text of a prompt by a function of both."""
+
+    def __init__(self, write: Callable[[str, int], str]) -> None:
+        super().__init__()
+        self.write, self.asked = write, dict[str, int]()
+
+    def generate_until(self, requests: list[Any], **_: Any) -> list[str]:
+        """Return the texts."""
+        said = []
+        for prompt in (r.args[0] for r in requests):
+            self.asked[prompt] = self.asked.get(prompt, -1) + 1
+            said.append(self.write(prompt, self.asked[prompt]))
+        return said
+
+    def loglikelihood(self, requests: list[Any], **_: Any) -> list[tuple[float, bool]]:
+        """Return nothing of use."""
+        return [(0.0, False) for _ in requests]
+
+    def loglikelihood_rolling(self, requests: list[Any], **_: Any) -> list[float]:
+        """Return nothing of use."""
+        return [0.0 for _ in requests]
+
+
+def harness(tasks: list[str], metadata: dict[str, Any], model: Any, **options: Any) -> dict[str, Any]:
+    """Run lm-eval as a Python user does."""
+    manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata=metadata)
+    found: dict[str, Any] = simple_evaluate(
+        model=model, tasks=tasks, task_manager=manager, bootstrap_iters=0, **options
+    )
+    return found
+
+
+def chat(server: Server, **extra: Any) -> dict[str, Any]:
+    """The options of a model behind a server."""
+    arguments = {"model": "m", "base_url": f"{server.url}/chat/completions", "num_concurrent": 8, **extra}
+    return {"model": "local-chat-completions", "model_args": arguments, "apply_chat_template": True}
+
+
+def our_figures(tmp_path: Path, settings: dict[str, Any]) -> tuple[Any, Any]:
+    """Run our own pipeline and return the run and its row of figures."""
+    store = Store(tmp_path / "ours.sqlite")
+    try:
+        run = evaluate(prepare(make_spec(settings)), store).run
+    finally:
+        store.close()
+    (row,) = run_figures(run).by_k
+    return run, row
+
+
+def assert_same(result: dict[str, Any], row: Any, kind: str) -> None:
+    """Check that lm-eval shows our values and our standard errors."""
+    for metric in METRICS:
+        expected = row.metrics[metric].estimate
+        assert result[f"{metric},{kind}"] == pytest.approx(expected.value, abs=1e-12)
+        assert result[f"{metric}_stderr,{kind}"] == pytest.approx(expected.se, abs=1e-12)
+    assert result[f"coverage,{kind}"] == pytest.approx(row.coverage)
+
+
+def ids(found: dict[str, Any], task: str) -> list[str]:
+    """The ids of the questions that a task asked."""
+    return [s["doc"]["id"] for s in found["samples"][task]]
+
+
+def test_devices_have_the_figures_of_a_run(tmp_path: Path, serve: Serve) -> None:
+    """The same texts give lm-eval the questions, points, means and errors of `skillmix run`."""
+    settings = {"domain": "devices", "k": 2, "n": 24, "seed": 7, "split": "train", "protocol": "draft"}
+    setting = prepare(make_spec(settings))
+    texts = {}
+    for number, question in enumerate(setting.questions()):
+        prompt = draft_request(question, 0, setting.draft, setting.spec.student).messages[-1].content
+        texts[prompt] = compose(question, 0) if number % 3 else ("", student(prompt))[number % 2]
+    server = serve(texts.__getitem__)
+    run, row = our_figures(tmp_path, settings | {"student": {"model": "openai/m", "base_url": server.url}})
+    metadata = {"n": 24, "seed": 7, "split": "train"}
+    found = harness(["skillmix_devices_k2"], metadata, **chat(server))
+    assert 0 < row.metrics["full_marks"].estimate.value < 1
+    assert_same(found["results"]["skillmix_devices_k2"], row, "rules")
+    assert ids(found, "skillmix_devices_k2") == [s.question.id for s in run.samples]
+    points = [
+        json.loads(s["filtered_resps"][0][0])["points"] for s in found["samples"]["skillmix_devices_k2"]
+    ]
+    assert points == [s.score.points for s in run.samples]
+
+
+def test_language_has_the_figures_of_a_run(tmp_path: Path, serve: Serve) -> None:
+    """With a judge the figures are those of `skillmix run`, and a second run asks the judge nothing."""
+    writer, grader = serve(student), serve(judge)
+    model = {"model": "openai/m", "base_url": writer.url}
+    by = {"model": "openai/j", "base_url": grader.url}
+    settings = {"domain": "language", "k": 3, "n": 20, "seed": 1, "protocol": "draft"}
+    _, row = our_figures(tmp_path, settings | {"student": model, "judge": by})
+    metadata = {"n": 20, "seed": 1, "store": str(tmp_path / "theirs.sqlite")}
+    metadata |= {"judge": "openai/j", "judge_base_url": grader.url}
+    first = harness(["skillmix_language_k3"], metadata, **chat(writer))
+    asked = grader.calls
+    second = harness(["skillmix_language_k3"], metadata, **chat(writer))
+    assert 0 < row.metrics["skill_fraction"].estimate.value < 1
+    for found in (first, second):
+        assert_same(found["results"]["skillmix_language_k3"], row, "judge")
+    assert asked == 40
+    assert grader.calls == asked
+
+
+def test_unreadable_verdicts_are_no_zeros(tmp_path: Path, serve: Serve) -> None:
+    """A text without a readable verdict lowers coverage and enters no mean."""
+    writer = serve(student)
+    grader = serve(lambda prompt: judge(prompt) if _digest(prompt)[0] % 2 else "I would rather not say.")
+    settings = {"domain": "language", "k": 2, "n": 16, "protocol": "draft"}
+    settings |= {"student": {"model": "openai/m", "base_url": writer.url}}
+    _, row = our_figures(tmp_path, settings | {"judge": {"model": "openai/j", "base_url": grader.url}})
+    metadata = {
+        "n": 16,
+        "judge": "openai/j",
+        "judge_base_url": grader.url,
+        "store": str(tmp_path / "s.sqlite"),
+    }
+    found = harness(["skillmix_language_k2"], metadata, **chat(writer))
+    assert 0 < row.coverage < 1
+    assert_same(found["results"]["skillmix_language_k2"], row, "judge")
+
+
+def test_a_judge_that_is_down_loses_no_texts(
+    tmp_path: Path, serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A judge that refuses every call leaves a finished run with coverage 0 and one sentence."""
+    grader = serve(lambda _: 401)
+    metadata = {
+        "n": 5,
+        "judge": "openai/j",
+        "judge_base_url": grader.url,
+        "store": str(tmp_path / "s.sqlite"),
+    }
+    found = harness(["skillmix_language_k2"], metadata, Fixed(lambda prompt, _: student(prompt)))
+    result = found["results"]["skillmix_language_k2"]
+    assert result["coverage,judge"] == 0
+    assert math.isnan(result["full_marks,judge"])
+    assert result["full_marks_stderr,judge"] == "N/A"
+    assert [s["resps"][0][0][:6] for s in found["samples"]["skillmix_language_k2"]] == ["By lot"] * 5
+    said = [r.getMessage() for r in caplog.records if "not graded" in r.getMessage()]
+    assert len(said) == 1
+    assert "5 of 5 texts are not graded" in said[0]
+    assert "401" in said[0]
+    assert re.search(r"full_marks +\|↑ +\| +NaN\|", make_table(found))
+
+
+def test_several_texts_per_question(tmp_path: Path, serve: Serve) -> None:
+    """With `texts`, each question has several texts and the figures are those of our own reduction."""
+
+    def write(prompt: str, number: int) -> str:
+        return student(f"{prompt}{number}")
+
+    grader = serve(judge)
+    by = {"model": "openai/j", "base_url": grader.url}
+    settings = {"domain": "language", "k": 2, "n": 8, "protocol": "draft", "judge": by}
+    for reduce in ("mean", "max"):
+        given = {"texts": 3, "reduce": reduce}
+        setting = prepare(make_spec(settings | given))
+        jobs = []
+        for question in setting.questions():
+            request = draft_request(question, 0, setting.draft, setting.spec.student)
+            for index in range(3):
+                reply = Reply(write(request.messages[-1].content, index))
+                jobs.append(Job(question, index, read_text(request, index, reply, "text")))
+        store = Store(tmp_path / "ours.sqlite")
+        (row,) = run_figures(evaluate(setting, store, jobs=jobs).run).by_k
+        store.close()
+        metadata = {"n": 8, **given, "judge": by, "store": str(tmp_path / "s.sqlite")}
+        found = harness(["skillmix_language_k2"], metadata, Fixed(write))
+        assert_same(found["results"]["skillmix_language_k2"], row, "judge")
+        assert found["configs"]["skillmix_language_k2"]["metadata"]["protocol"].startswith("draft (")
+
+
+def test_equal_texts_are_pointed_out(caplog: pytest.LogCaptureFixture) -> None:
+    """Several texts per question that are all the same are warned of, since nothing was sampled."""
+    harness(["skillmix_devices_k2"], {"n": 3, "texts": 2}, Fixed(lambda prompt, _: student(prompt)))
+    assert "all 2 texts of each question are the same" in caplog.text
+
+
+def test_nothing_secret_is_written(tmp_path: Path, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    """Keys among the model's arguments reach neither our configs, nor samples, nor what we say."""
+    metadata = {"n": 3, "auth_token": SECRET, "base_url": f"http://{SECRET}", "api_key": SECRET}
+    found = harness(["skillmix_devices"], metadata, **chat(serve(student), auth_token=SECRET))
+    del found["config"]  # lm-eval's own part holds the model's arguments
+    assert SECRET not in json.dumps(found, default=handle_non_serializable)
+    assert not any(SECRET in r.getMessage() for r in caplog.records if r.name.startswith("skillmix_eval"))
+
+
+def test_private_lists_stay_private(tmp_path: Path, serve: Serve) -> None:
+    """Of a user's own lists no name, definition or example reaches results or samples."""
+    rows = [f"literary,SECRETturn{i},Does the SECRETthing {i}.,SECRETsay {i}." for i in range(6)]
+    skills, topics = tmp_path / "skills.csv", tmp_path / "topics.txt"
+    skills.write_text("\n".join(["category,name,definition,example", *rows]))
+    topics.write_text("SECRETplace\nSECRETwood\n")
+    metadata = {"n": 4, "skills": str(skills), "topics": str(topics), "store": str(tmp_path / "s.sqlite")}
+
+    def telling(prompt: str) -> str:
+        return judge(prompt).replace('"So."', '"SECRETturn is shown."')
+
+    metadata |= {"judge": "openai/j", "judge_base_url": serve(telling).url}
+    found = harness(["skillmix_language_k2"], metadata, **chat(serve(student)))
+    assert found["results"]["skillmix_language_k2"]["coverage,judge"] == 1
+    assert "SECRET" not in json.dumps(found, default=handle_non_serializable)
+
+
+def test_a_running_event_loop_does_no_harm(tmp_path: Path, serve: Serve) -> None:
+    """The judge can be asked from a notebook, where an event loop is running already."""
+    metadata = {"n": 3, "judge": "openai/j", "judge_base_url": serve(judge).url, "store": str(tmp_path / "s")}
+
+    async def cell() -> dict[str, Any]:
+        return harness(["skillmix_language_k2"], metadata, Fixed(lambda prompt, _: student(prompt)))
+
+    assert asyncio.run(cell())["results"]["skillmix_language_k2"]["coverage,judge"] == 1
+
+
+def test_texts_alone_ask_no_judge() -> None:
+    """With --predict_only lm-eval only collects texts, and no judge needs to be named."""
+    found = harness(
+        ["skillmix_language_k2"], {"n": 3}, Fixed(lambda prompt, _: student(prompt)), predict_only=True
+    )
+    assert len(found["samples"]["skillmix_language_k2"]) == 3
+
+
+def test_ranks_share_the_judge(tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of two ranks grades its own questions with half of the connections."""
+    grader = serve(judge, 0.05)
+    metadata = {"n": 24, "judge": "openai/j", "judge_base_url": grader.url, "judge_max_connections": 8}
+    task = _task("skillmix_language_k2", metadata | {"store": str(tmp_path / "s")})
+    task.build_all_requests(rank=1, world_size=2)
+    _fill(task)
+    task.apply_filters()
+    assert grader.calls == 12
+    assert 1 < grader.most <= 4
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    second = _task("skillmix_language_k2", metadata | {"store": str(tmp_path / "t")})
+    second.build_all_requests()
+    _fill(second)
+    second.apply_filters()
+    assert grader.calls == 12, "a second process of a tensor-parallel model asks nothing"
+
+
+def _task(name: str, metadata: dict[str, Any]) -> SkillMixTask:
+    manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata=metadata)
+    task = manager.load([name])["tasks"][name]
+    assert isinstance(task, SkillMixTask)
+    return task
+
+
+def _fill(task: SkillMixTask) -> None:
+    for instance in task.instances:
+        instance.resps = [student(instance.args[0])]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [
+        ({"k": 3}, "The task has k=2"),
+        ({"domain": "devices"}, "domain=language"),
+        ({"judge_temprature": 1}, "Did you mean 'judge_temperature'?"),
+        ({"n": 0}, "n"),
+        ({"split": "test"}, "split"),
+    ],
+)
+def test_wrong_metadata_is_one_sentence(metadata: dict[str, Any], said: str) -> None:
+    """Metadata that contradicts the task or is misspelt is refused before a model is asked."""
+    with pytest.raises(BadInputError, match=re.escape(said)):
+        task_spec(metadata, {"domain": "language", "k": 2})
+
+
+def test_settings_of_the_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Metadata wins over a spec file, which wins over the environment; devices take no judge at all."""
+    monkeypatch.setenv("SKILLMIX_JUDGE", "openai/from-environment")
+    monkeypatch.setenv("SKILLMIX_JUDGE_BASE_URL", "http://localhost:1/v1")
+    file = tmp_path / "spec.yaml"
+    file.write_text("judge: {model: openai/from-file, temperature: 0}\nn: 30\nseed: 5\ndomain: language\n")
+    language, devices = {"domain": "language", "k": 2}, {"domain": "devices", "k": 2, "judge": "rules"}
+    spec = task_spec({}, language)
+    assert spec.judge
+    assert (spec.judge.model, spec.judge.base_url) == ("openai/from-environment", "http://localhost:1/v1")
+    spec = task_spec({"spec": str(file), "seed": 6, "judge_max_tokens": 900}, language)
+    assert spec.judge
+    assert (spec.judge.model, spec.judge.max_tokens, spec.n, spec.seed) == ("openai/from-file", 900, 30, 6)
+    spec = task_spec({"spec": str(file), "judge": "openai/given"}, language)
+    assert spec.judge
+    assert spec.judge.model == "openai/given"
+    spec = task_spec({"spec": str(file), "judge": "openai/given"}, devices)
+    assert spec.judge
+    assert spec.judge.model == "rules"
+
+
+def test_every_shipped_task_loads() -> None:
+    """All tasks and groups are found, and every task of `devices` builds its documents."""
+    names = [f"skillmix_devices_k{k}" for k in range(1, 7)] + [f"skillmix_language_k{k}" for k in range(2, 7)]
+    manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata={"n": 2})
+    assert manager.all_subtasks == names
+    assert manager.all_groups == ["skillmix", "skillmix_devices", "skillmix_language"]
+    for name, task in manager.load(["skillmix"])["tasks"].items():
+        assert len(task.eval_docs) == 2, name
+        assert task.config.generation_kwargs["until"] == []
+
+
+def test_the_command_fills_in_what_is_missing() -> None:
+    """The wrapper adds the folder and the chat template, and leaves what the user gave."""
+    assert complete(["--tasks", "skillmix"], True) == [
+        "run", "--tasks", "skillmix", "--include_path", str(TASKS), "--apply_chat_template",
+    ]  # fmt: skip
+    assert complete(["run", "--include_path", "x", "--apply_chat_template=t"], True)[1:] == [
+        "--include_path", "x", "--apply_chat_template=t",
+    ]  # fmt: skip
+    assert "--apply_chat_template" not in complete(["--tasks", "x"], False)
+    assert complete(["ls", "tasks"], True) == ["ls", "tasks"]
+    assert asks_only_ours(["--tasks", "skillmix_devices,skillmix_language_k2", "--limit", "2"])
+    assert asks_only_ours(["-t", "skillmix", "skillmix_devices_k2", "-M", "hf"])
+    assert asks_only_ours(["--tasks=skillmix_devices"])
+    assert not asks_only_ours(["--tasks", "skillmix_devices", "hellaswag"])
+    assert not asks_only_ours(["--model", "skillmix"])
+
+
+def test_the_command_runs_lm_eval(tmp_path: Path, serve: Serve) -> None:
+    """`skillmix lm-eval` prints lm-eval's table with standard errors and writes samples without keys."""
+    server = serve(student)
+    address = f"model=m,base_url={server.url}/chat/completions,auth_token={SECRET}"
+    done = _command(
+        tmp_path, "skillmix_eval.cli", "lm-eval", "--model", "local-chat-completions",
+        "--model_args", address, "--tasks", "skillmix_devices_k1,skillmix_devices_k2",
+        "--metadata", '{"n": 6, "seed": 3}', "--output_path", "out", "--log_samples",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stdout.splitlines() if "full_marks" in line]
+    assert len(rows) == 2
+    assert all("±" in row and "N/A" not in row for row in rows)
+    (results,) = tmp_path.glob("out/*/results_*.json")
+    configs = json.loads(results.read_text())["configs"]
+    assert configs["skillmix_devices_k1"]["metadata"]["seed"] == 3
+    assert SECRET not in json.dumps(configs)
+    samples = list(tmp_path.glob("out/*/samples_*.jsonl"))
+    assert len(samples) == 2
+    for path in samples:
+        assert SECRET not in path.read_text()
+        line = json.loads(path.read_text().splitlines()[0])
+        assert json.loads(line["filtered_resps"][0][0])["status"] == "ok"
+    assert not (tmp_path / "results").exists(), "grading by code opens no store"
+
+
+def test_a_wrong_task_is_one_sentence(tmp_path: Path) -> None:
+    """A task that does not exist, or a judge that is missing, ends in one sentence and code 2."""
+    model = ("--model", "local-chat-completions", "--model_args", "model=m,base_url=http://localhost:1/v1")
+    for task, said in (
+        ("skillmix_devices_k9", "Tasks not found"),
+        ("skillmix_language_k2", "SKILLMIX_JUDGE"),
+    ):
+        done = _command(tmp_path, "skillmix_eval.cli", "lm-eval", *model, "--tasks", task)
+        assert done.returncode == 2
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_without_lm_eval_the_command_says_what_to_install() -> None:
+    """Without the extra, the command is one sentence with the pip command."""
+    code = "import sys; sys.modules['lm_eval'] = None\nfrom skillmix_eval.cli import main\nmain(['lm-eval'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "Error: lm-eval is not installed; run: pip install 'skillmix-eval[lm-eval]'"
+    ]
+
+
+@pytest.mark.slow
+def test_plain_lm_eval_finds_the_tasks(tmp_path: Path, serve: Serve) -> None:
+    """`lm_eval --include_path "$(skillmix lm-eval-path)"` needs nothing else of ours."""
+    path = _command(tmp_path, "skillmix_eval.cli", "lm-eval-path").stdout.strip()
+    address = f"model=m,base_url={serve(student).url}/chat/completions"
+    done = _command(
+        tmp_path, "lm_eval", "--model", "local-chat-completions", "--model_args", address,
+        "--include_path", path, "--tasks", "skillmix_devices", "--apply_chat_template", "--metadata", "n=3",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "skillmix_devices_k6" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not (importlib.util.find_spec("transformers") and importlib.util.find_spec("torch")),
+    reason="lm-eval's hf model needs torch and transformers",
+)
+def test_a_model_without_a_chat_template_gets_plain_text(tmp_path: Path) -> None:
+    """`--model hf` on CPU runs a model that has no chat template, and says that prompts are plain text."""
+    _tiny_model(tmp_path / "model")
+    done = _command(
+        tmp_path, "skillmix_eval.cli", "lm-eval", "--model", "hf", "--model_args", "pretrained=model",
+        "--device", "cpu", "--tasks", "skillmix_devices_k1", "--metadata", "n=2",
+        "--gen_kwargs", "max_gen_toks=8",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "no chat template" in done.stderr
+    assert re.search(r"coverage\s*\|↑\s*\|\s*1\|", done.stdout), done.stdout
+
+
+def _tiny_model(folder: Path) -> None:
+    import torch
+    import transformers
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    end = "<end>"
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate([*alphabet, end])}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=end).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = transformers.LlamaConfig(
+        vocab_size=257, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
+        max_position_embeddings=2048, eos_token_id=256, bos_token_id=None,
+    )  # fmt: skip
+    transformers.LlamaForCausalLM(config).save_pretrained(folder)
+
+
+def _command(folder: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    code = "from skillmix_eval.cli import main; main()"
+    start = ["-c", code] if module == "skillmix_eval.cli" else ["-m", module]
+    env = {k: v for k, v in os.environ.items() if not k.startswith("SKILLMIX_")}
+    return subprocess.run(
+        [sys.executable, *start, *arguments],
+        cwd=folder,
+        env=env | {"HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
