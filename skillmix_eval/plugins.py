@@ -16,6 +16,7 @@ from .errors import BadInputError, unknown
 from .graders.rubric import RubricGrader
 from .graders.rules import RulesGrader
 from .interfaces import Backend, Grader
+from .records import Question, Text, TextStatus
 from .spec import ModelSpec, Protocol, RunSpec
 from .templates import load_template
 
@@ -58,6 +59,8 @@ def load_grader(spec: RunSpec, domain: Domain, protocol: Protocol) -> Grader:
         )
     style = load_style(protocol.judge_style)
     template = load_template(spec.judge_prompt or style.TEMPLATE.removesuffix(".j2"), "judge", domain.folder)
+    question, text = Question("", domain.skills[:1], domain.topics[0]), Text("", 0, "", TextStatus.OK)
+    template.render(**style.Style().variables(question, text, 0))  # a fault shows before anything is paid for
     return RubricGrader(spec.judge, style.Style(), template)
 
 

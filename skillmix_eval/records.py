@@ -13,6 +13,7 @@ import msgspec
 ON_TOPIC = "on_topic"
 MAKES_SENSE = "makes_sense"
 SENTENCE_LIMIT = "sentence_limit"
+_COUNTS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -54,6 +55,12 @@ class Question(Record, frozen=True, gc=False):
     def sentence_limit(self) -> int:
         """Most sentences a text may have: max(1, k - 1) (SKILL-MIX, section on the rubric)."""
         return max(1, self.k - 1)
+
+    @property
+    def limit_words(self) -> str:
+        """The sentence limit as prompts say it: 'one sentence', 'two sentences'."""
+        n = self.sentence_limit
+        return f"{_COUNTS[n] if n < len(_COUNTS) else n} sentence{'s' * (n > 1)}"
 
     @property
     def items(self) -> tuple[str, ...]:

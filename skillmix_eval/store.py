@@ -33,10 +33,13 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._reader = _open(path)
             _prepare(self._reader, path)
+            connection = _open(path)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"The store {path} cannot be opened for writing: {error}.") from None
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._writer = threading.Thread(target=self._write_loop, name="skillmix-store", daemon=True)
+        self._writer = threading.Thread(
+            target=self._write_loop, args=(connection,), name="skillmix-store", daemon=True
+        )
         self._writer.start()
 
     def get(self, key: str) -> bytes | None:
@@ -53,6 +56,7 @@ class Store:
         Raises StoreError when it cannot be made durable, for example because the disk is full.
         """
         done: Future[bytes] = Future()
+        done.set_running_or_notify_cancel()  # from here on only the wait for it can be cancelled
         self._jobs.put(_Job(key, value, done))
         return await asyncio.wrap_future(done)
 
@@ -62,13 +66,11 @@ class Store:
         self._writer.join()
         self._reader.close()
 
-    def _write_loop(self) -> None:
-        connection = _open(self.path)
+    def _write_loop(self, connection: sqlite3.Connection) -> None:
         while batch := self._next_batch():
             try:
                 kept = _commit(connection, batch)
             except sqlite3.Error as error:
-                connection.rollback()
                 failure = StoreError(
                     f"The store {self.path} cannot keep answers any more ({error}); nothing more is asked. "
                     "Make room or choose another place with --store, then run the same command again."

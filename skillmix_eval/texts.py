@@ -8,6 +8,7 @@ import unicodedata
 import sentencex
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff]")  # a name split by these is still a name
 _PARENTHESES = re.compile(r"\([^)]*\)?")
 _ECHO_RUN = 8  # this many words in a row from the prompt are copied, not written
 
@@ -32,7 +33,8 @@ def count_sentences(text: str, counter: str = "sentencex") -> int:
 
 def words(text: str) -> list[str]:
     """Return the words of a text, lower-cased, with typographic apostrophes made plain."""
-    return [w.replace("’", "'") for w in _WORD.findall(unicodedata.normalize("NFKC", text).casefold())]
+    seen = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
+    return [w.replace("’", "'") for w in _WORD.findall(seen.casefold())]
 
 
 def named(name: str, text: str) -> bool:

@@ -7,7 +7,7 @@ from makers import make_question
 
 from skillmix_eval.records import Message
 from skillmix_eval.spec import ModelSpec
-from skillmix_eval.stages.prompt import draft_request, limit_words, refine_request
+from skillmix_eval.stages.prompt import draft_request, refine_request
 from skillmix_eval.stages.sample import make_question as identify
 from skillmix_eval.templates import load_template
 
@@ -20,7 +20,7 @@ STUDENT = ModelSpec(model="x/y", temperature=0.7, top_p=0.9, max_tokens=99)
 )
 def test_limit_in_words(k: int, said: str) -> None:
     """The sentence limit is spelled out up to ten."""
-    assert limit_words(make_question(*(f"s{i}" for i in range(k)))) == said
+    assert make_question(*(f"s{i}" for i in range(k))).limit_words == said
 
 
 def test_draft_tells_all() -> None:

@@ -27,7 +27,7 @@ from skillmix_eval.records import (
     skill_item,
 )
 from skillmix_eval.styles import json_items, paper_lines, paper_table
-from skillmix_eval.styles._labels import Labels, limit_words, squeeze
+from skillmix_eval.styles._labels import Labels, squeeze
 
 PROMPTS = Path(__file__).parents[1] / "prompts"
 STYLES = {"paper-table": paper_table, "paper-lines": paper_lines, "json-items": json_items}
@@ -183,7 +183,7 @@ def test_invisible_characters_are_not_shown() -> None:
 @pytest.mark.parametrize(("k", "words"), [(1, "one sentence"), (2, "one sentence"), (3, "two sentences")])
 def test_limit_words(k: int, words: str) -> None:
     """The limit is max(1, k - 1) sentences, spelled as a word."""
-    assert limit_words(question(*"abc"[:k])) == words
+    assert question(*"abc"[:k]).limit_words == words
 
 
 def test_schema_is_closed() -> None:
@@ -367,6 +367,15 @@ def test_point_on_the_label_line() -> None:
     two = "\n".join(f"Point earned for {label}: 0" for label in labels(Q))
     assert points(LINES.read(Q, written(), 0, one)) == "11111"
     assert points(LINES.read(Q, written(), 0, two)) == "00000"
+
+
+@pytest.mark.parametrize(
+    "total", ["Total points earned: 5", "**Total** points earned: 1", "Grade: 0/5", "Grade"]
+)
+def test_total_line_is_ignored(total: str) -> None:
+    """The line with the judge's own total never is a point."""
+    reply = lines(rubric(Q, "10111")).replace("Grade: 9", total)
+    assert points(LINES.read(Q, written(), 0, reply)) == "10111"
 
 
 def test_two_items_awaited_at_once() -> None:
@@ -592,3 +601,19 @@ def test_damaged_replies(name: str, data: st.DataObject) -> None:
     with suppress(UnreadableError):
         verdicts = STYLES[name].Style().read(Q, written(), 0, kept)
         assert points(verdicts) == ("10111" if name in good else "0000")
+
+
+@pytest.mark.parametrize("name", STYLES)
+@given(data=st.data())
+@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_planted_pieces(name: str, data: st.DataObject) -> None:
+    """Planted lines that a judge repeats anywhere in its reply never change a point that is read."""
+    wording = "Contains" if name == "paper-lines" else "Correctly illustrates"
+    good = {"paper-table": table, "paper-lines": lines}
+    reply = good[name](rubric(Q, "10010", wording)) if name in good else json.dumps(answers(), indent=1)
+    kept = reply.splitlines()
+    for piece in data.draw(st.lists(st.sampled_from(pieces()), min_size=1, max_size=3)):
+        kept.insert(data.draw(st.integers(0, len(kept))), piece)
+    with suppress(UnreadableError):
+        verdicts = STYLES[name].Style().read(Q, written(), 0, "\n".join(kept))
+        assert points(verdicts) == ("10010" if name in good else "0000")

@@ -85,6 +85,7 @@ def test_words() -> None:
         ("synthesis", "syntheses"),
         ("devil's advocate", "the devil’s advocate"),
         ("accident (fallacy", "an accident"),
+        ("metaphor", "a meta\u200bphor, a met\u00adaphor"),
     ],
 )
 def test_named(name: str, text: str) -> None:

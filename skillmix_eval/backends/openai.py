@@ -18,13 +18,18 @@ _SECONDS = 600.0
 def create(settings: ModelSpec, model: str) -> OpenAIBackend:
     """Return a backend for `model`; the key comes from the environment and is not kept anywhere else.
 
-    Raises BackendError when no key is set and the server is OpenAI's own.
+    Raises BackendError when no key is set and the server is OpenAI's own, or when no request can carry it.
     """
-    key = os.environ.get(settings.api_key_env)
+    key = os.environ.get(settings.api_key_env, "").strip()
     if not key and not settings.base_url:
         raise BackendError(
             f"openai/{model} needs an API key in the environment variable {settings.api_key_env}, which is "
             "not set; set it, or give --base-url for a server that needs none."
+        )
+    if not (key.isascii() and key.isprintable()):
+        raise BackendError(
+            f"The API key in {settings.api_key_env} holds a line break or another character that no request "
+            "can carry; set it anew."
         )
     return OpenAIBackend(settings, model, key or "none")
 
@@ -34,7 +39,7 @@ class OpenAIBackend:
 
     def __init__(self, settings: ModelSpec, model: str, key: str) -> None:
         self.limit = settings.max_connections
-        self._model = model
+        self._model, self._key = model, key
         self._client = openai.AsyncOpenAI(
             api_key=key, base_url=settings.base_url, max_retries=_RETRIES, timeout=_SECONDS
         )
@@ -54,19 +59,21 @@ class OpenAIBackend:
             openai.PermissionDeniedError,
             openai.NotFoundError,
         ) as error:
-            raise BackendError(f"{self._where} refuses to serve {self._model}: {_said(error)}.") from None
+            raise BackendError(f"{self._where} refuses to serve {self._model}: {self._said(error)}.") from None
         except openai.APIConnectionError as error:
-            cause = error.__cause__ or error
+            cause = self._clean(str(error.__cause__ or error))
             if not self._answered and not isinstance(error, openai.APITimeoutError):
                 raise BackendError(
                     f"{self._where} cannot be reached ({cause}); check the address and that the server is up."
                 ) from None
             raise CallFailedError(f"{self._where} could not be reached: {cause}") from None
         except openai.OpenAIError as error:
-            raise CallFailedError(f"{self._where}: {_said(error)}") from None
+            raise CallFailedError(f"{self._where}: {self._said(error)}") from None
+        except ValueError:
+            raise CallFailedError(f"{self._where} sent a reply that is no JSON") from None
         self._answered = True
-        if not answer.choices:
-            raise CallFailedError(f"{self._where} returned no choices")
+        if not getattr(answer, "choices", None) or answer.choices[0].message is None:
+            raise CallFailedError(f"{self._where} sent a reply that is no chat completion")
         return _read(answer)
 
     async def _create(self, body: dict[str, Any]) -> Any:
@@ -103,6 +110,16 @@ class OpenAIBackend:
             }
         return body
 
+    def _said(self, error: openai.OpenAIError) -> str:
+        """Return what the server said, without the request, which could hold a key."""
+        body = getattr(error, "body", None)
+        message = body.get("message") if isinstance(body, dict) else None
+        return self._clean(f"{getattr(error, 'status_code', '')} {message or type(error).__name__}")
+
+    def _clean(self, words: str) -> str:
+        """Return words on one line, without the key that some servers repeat."""
+        return " ".join(words.replace(self._key, "[key]").split())[:300]
+
 
 def _read(answer: Any) -> Reply:
     choice = answer.choices[0]
@@ -110,15 +127,12 @@ def _read(answer: Any) -> Reply:
     refusal = getattr(choice.message, "refusal", None)
     refused = bool(refusal) or choice.finish_reason == "content_filter"
     return Reply(
-        text=choice.message.content or refusal or "",
+        text=_storable(choice.message.content or refusal or ""),
         stop="refusal" if refused else "length" if choice.finish_reason == "length" else "stop",
         usage=Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0) if usage else Usage(),
     )
 
 
-def _said(error: openai.OpenAIError) -> str:
-    """Return what the server said, on one line, without the request it echoes (which could hold a key)."""
-    body = getattr(error, "body", None)
-    message = body.get("message") if isinstance(body, dict) else None
-    status = getattr(error, "status_code", "")
-    return " ".join(f"{status} {message or type(error).__name__}".split())[:300]
+def _storable(words: str) -> str:
+    """Return words without lone surrogates, which JSON escapes can write and no file can hold."""
+    return words.encode("utf-8", "ignore").decode()

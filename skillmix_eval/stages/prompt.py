@@ -8,8 +8,6 @@ from ..records import Message, Question, Request
 from ..spec import ModelSpec
 from ..templates import Template
 
-_NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
-
 
 def draft_request(question: Question, index: int, template: Template, student: ModelSpec) -> Request:
     """Return the first turn; `index` tells several texts for one question apart."""
@@ -43,17 +41,11 @@ def refine_request(first: Request, draft_reply: str, draft: str, template: Templ
     )
 
 
-def limit_words(question: Question) -> str:
-    """Return the sentence limit as the prompts say it: 'one sentence', 'two sentences'."""
-    n = question.sentence_limit
-    return f"{_NUMBERS[n] if n < len(_NUMBERS) else n} sentence{'s' if n > 1 else ''}"
-
-
 def _variables(question: Question) -> dict[str, Any]:
     return {
         "skills": question.skills,
         "topic": question.topic.name,
         "k": question.k,
         "limit": question.sentence_limit,
-        "limit_words": limit_words(question),
+        "limit_words": question.limit_words,
     }

@@ -106,9 +106,11 @@ class _Pool:
         return self._left.pop()
 
     def take_run(self, many: int) -> list[int]:
-        """Take several different items at once, or none where this round has fewer left."""
-        run = self._left[-many:] if len(self._left) >= many else []
-        del self._left[len(self._left) - len(run) :]
+        """Take several different items at once, or none where the next ones are too few or hold a repeat."""
+        run = self._left[-many:]
+        if len(set(run)) < many:
+            return []
+        del self._left[-many:]
         return run
 
     def give_back(self, items: Sequence[int]) -> None:

@@ -12,7 +12,7 @@ from skillmix_eval.errors import UnreadableError
 from skillmix_eval.interfaces import JudgeStyle
 from skillmix_eval.records import Question, Text, Verdict
 
-from ._labels import Labels, limit_words
+from ._labels import Labels
 
 _POINT = re.compile(r"[01](?:\.0+)?")
 _SHOWN = 60
@@ -76,7 +76,7 @@ class LabelStyle(JudgeStyle):
             "question": question,
             "text": text.text,
             "rubric": list(Labels(question, self.wording).shown.values()),
-            "limit_words": limit_words(question),
+            "limit_words": question.limit_words,
         }
 
     def schema(self, question: Question, text: Text, index: int) -> dict[str, object] | None:  # noqa: ARG002

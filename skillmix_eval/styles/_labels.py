@@ -13,7 +13,6 @@ from collections.abc import Callable
 from skillmix_eval.errors import UnreadableError
 from skillmix_eval.records import MAKES_SENSE, ON_TOPIC, SENTENCE_LIMIT, Question, skill_item
 
-_COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _WORDINGS = ("Correctly illustrates", "Illustrates", "Contains")
 _MARKS = re.compile(r"[*`~#\\\"'“”„«»‘’]+")
 _HYPHENS = re.compile(r"[-_‐‑‒–—]+")
@@ -25,13 +24,6 @@ _TOTAL = re.compile(
 )
 _HEAD_END = re.compile(r"[:：]|\*\*|__|\s[-–—](?=\s)|$")
 _SLACK = 80  # a label in a reply may be this much longer than the longest one asked: numbering, marks
-
-
-def limit_words(question: Question) -> str:
-    """Return the sentence limit as words: "one sentence", "two sentences"."""
-    limit = question.sentence_limit
-    count = _COUNTS[limit] if limit < len(_COUNTS) else str(limit)
-    return f"{count} sentence{'' if limit == 1 else 's'}"
 
 
 def squeeze(label: str) -> str:
@@ -57,6 +49,13 @@ def is_total(label: str) -> bool:
     return _TOTAL.fullmatch(short(label)) is not None
 
 
+_Spelling = Callable[[str], str]
+_SPELLINGS: tuple[_Spelling, ...] = (squeeze, plain, short)  # each one looser than the one before
+_Tier = tuple[
+    _Spelling, dict[str, set[str]]
+]  # how a label is spelled, and the items that a spelling may mean
+
+
 class Labels:
     """The labels of one question's rubric: what the prompt shows and what a reply may write for it."""
 
@@ -65,16 +64,17 @@ class Labels:
         self._limit = max(map(len, self.shown.values())) + _SLACK
         asked = {item: [label] for item, label in self.shown.items()}
         worded, bare = _worded(question), _bare(question)
-        self._strict = [_tier(squeeze, asked), *(_tier(how, worded) for how in (squeeze, plain, short))]
-        self._loose = [_tier(how, bare) for how in (squeeze, plain, short)]
+        self._strict = [_tier(squeeze, asked), *(_tier(how, worded) for how in _SPELLINGS)]
+        self._loose = [_tier(how, bare) for how in _SPELLINGS]
 
     def match(self, label: str) -> str | None:
         """Return the item that a label means, or None; raises UnreadableError when it fits several."""
         if len(label) > self._limit:
             return None
-        found = _look_up(self._strict, label)
-        if found is None and not is_total(label):
-            found = _look_up(self._loose, label)
+        spelled = {how: how(label) for how in _SPELLINGS}
+        found = _look_up(self._strict, spelled)
+        if found is None and not _TOTAL.fullmatch(spelled[short]):
+            found = _look_up(self._loose, spelled)
         return found
 
     def heading(self, line: str) -> tuple[str, str] | None:
@@ -87,10 +87,7 @@ class Labels:
         return None
 
 
-_Tier = tuple[Callable[[str], str], dict[str, set[str]]]
-
-
-def _tier(spell: Callable[[str], str], labels: dict[str, list[str]]) -> _Tier:
+def _tier(spell: _Spelling, labels: dict[str, list[str]]) -> _Tier:
     forms: dict[str, set[str]] = {}
     for item, several in labels.items():
         for form in map(spell, several):
@@ -99,12 +96,12 @@ def _tier(spell: Callable[[str], str], labels: dict[str, list[str]]) -> _Tier:
     return spell, forms
 
 
-def _look_up(tiers: list[_Tier], label: str) -> str | None:
+def _look_up(tiers: list[_Tier], spelled: dict[_Spelling, str]) -> str | None:
     for spell, forms in tiers:
-        items = forms.get(spell(label), set())
+        items = forms.get(spelled[spell], set())
         if len(items) > 1:
             several = ", ".join(sorted(items))
-            raise UnreadableError(f"the label '{squeeze(label)}' fits several items: {several}")
+            raise UnreadableError(f"the label '{spelled[squeeze]}' fits several items: {several}")
         if items:
             return next(iter(items))
     return None
@@ -115,7 +112,7 @@ def _asked(question: Question, wording: str) -> dict[str, str]:
     labels = {skill_item(s.id): f"{wording} {s.name}" for s in question.skills}
     labels[ON_TOPIC] = f"Pertains to {question.topic.name}"
     labels[MAKES_SENSE] = "Text makes sense"
-    labels[SENTENCE_LIMIT] = f"At most {limit_words(question)}"
+    labels[SENTENCE_LIMIT] = f"At most {question.limit_words}"
     return {item: squeeze(label) for item, label in labels.items()}
 
 
@@ -124,8 +121,8 @@ def _worded(question: Question) -> dict[str, list[str]]:
     labels = {skill_item(s.id): [f"{wording} {s.name}" for wording in _WORDINGS] for s in question.skills}
     labels[ON_TOPIC] = [f"Pertains to {question.topic.name}"]
     labels[MAKES_SENSE] = ["Text makes sense", "The text makes sense"]
-    noun = limit_words(question).split()[-1]
-    labels[SENTENCE_LIMIT] = [f"At most {limit_words(question)}", f"At most {question.sentence_limit} {noun}"]
+    noun = question.limit_words.split()[-1]
+    labels[SENTENCE_LIMIT] = [f"At most {question.limit_words}", f"At most {question.sentence_limit} {noun}"]
     return labels
 
 

@@ -41,6 +41,7 @@ class _Scan:
         self.claims: list[Claim] = []
         self._labels = labels
         self._item: str | None = None
+        self._done: set[str] = set()
         self._reason: list[str] = []
 
     def line(self, line: str) -> None:
@@ -81,8 +82,7 @@ class _Scan:
     def _open(self, item: str) -> None:
         """Await the point of an item. Two awaited at once could swap their points, so that is a fault."""
         waiting = self._item
-        done = {claim.item for claim in self.claims}
-        if waiting not in (None, item) and waiting not in done:
+        if waiting not in (None, item) and waiting not in self._done:
             raise UnreadableError(f"no point for {waiting} before {item} begins")
         if waiting != item:
             self._item, self._reason = item, []
@@ -93,5 +93,6 @@ class _Scan:
             return  # cut off: the item stays without a point
         if self._item is None:
             raise UnreadableError(f"a point of '{shown(point)}' stands under no item")
+        self._done.add(self._item)
         self.claims.append(Claim(self._item, point, " ".join(" ".join(self._reason).split())))
         self._item, self._reason = None, []

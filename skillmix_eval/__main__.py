@@ -1,0 +1,5 @@
+"""`python -m skillmix_eval` is `skillmix`."""
+
+from .cli import main
+
+main()
