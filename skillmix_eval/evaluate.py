@@ -12,13 +12,13 @@ from . import __version__
 from .calls import Caller, Spend, call_key
 from .domain import Domain, load_domain
 from .figures import Figures
-from .graders.rubric import RubricGrader
+from .interfaces import Backend, Grader
 from .page import run_page
 from .pipeline import Job, Plan, jobs_for, run
 from .plugins import load_backend, load_grader
 from .records import Question, Sample
 from .runs import Run, RunInfo
-from .spec import Protocol, RunSpec, write_spec
+from .spec import Protocol, RunSpec, label, write_spec
 from .stages.prompt import draft_request
 from .stages.report import markdown
 from .stages.sample import sample
@@ -60,6 +60,24 @@ def prepare(spec: RunSpec, check_questions: bool = True) -> Setting:
     return setting
 
 
+class Models(msgspec.Struct, frozen=True):
+    """Who writes and who grades, loaded and ready; nothing has been asked yet."""
+
+    grader: Grader
+    student: Backend | None
+    judge: Backend | None
+
+
+def load_models(setting: Setting, student: bool = True) -> Models:
+    """Load what the spec names; raises BadInputError or BackendError for an unknown name or missing key."""
+    spec = setting.spec
+    return Models(
+        load_grader(spec, setting.domain, setting.protocol),
+        load_backend(spec.student) if student else None,
+        load_backend(spec.judge) if spec.judge and spec.judge.model != "rules" else None,
+    )
+
+
 class Foreseen(msgspec.Struct, frozen=True):
     """What a run would ask for at most."""
 
@@ -70,21 +88,20 @@ class Foreseen(msgspec.Struct, frozen=True):
     drafts_stored: int
 
 
-def foresee(setting: Setting, store: Store | None) -> Foreseen:
+def foresee(setting: Setting, models: Models, store: Store | None) -> Foreseen:
     """Count the calls that a run needs; makes none."""
     spec, protocol, texts = setting.spec, setting.protocol, setting.texts
-    grader = load_grader(spec, setting.domain, protocol)
-    student = load_backend(spec.student)
+    student = models.student
+    assert student is not None  # noqa: S101  only what asks a student is foreseen
     asked = 0
     for job in jobs_for(setting.questions(), protocol.texts) if store else ():
         first = draft_request(job.question, job.index, setting.draft, spec.student)
         asked += store is not None and store.get(call_key(student.identity, first)) is not None
-    judged = isinstance(grader, RubricGrader)
     return Foreseen(
         questions=texts // protocol.texts,
         texts=texts,
         student_calls=texts * (2 if protocol.refine else 1),
-        judge_calls=texts * protocol.gradings if judged else 0,
+        judge_calls=texts * protocol.gradings if models.judge else 0,
         drafts_stored=asked,
     )
 
@@ -98,6 +115,7 @@ class Result(msgspec.Struct, frozen=True):
 
 def evaluate(
     setting: Setting,
+    models: Models,
     store: Store,
     on_sample: Callable[[Sample], None] = lambda _: None,
     jobs: Sequence[Job] | None = None,
@@ -106,28 +124,31 @@ def evaluate(
 
     Raises BackendError or StoreError; what was paid for until then is in the store.
     """
-    return asyncio.run(_evaluate(setting, store, on_sample, jobs))
+    return asyncio.run(_evaluate(setting, models, store, on_sample, jobs))
 
 
 async def _evaluate(
-    setting: Setting, store: Store, on_sample: Callable[[Sample], None], jobs: Sequence[Job] | None
+    setting: Setting,
+    models: Models,
+    store: Store,
+    on_sample: Callable[[Sample], None],
+    jobs: Sequence[Job] | None,
 ) -> Result:
     spec, protocol = setting.spec, setting.protocol
-    grader = load_grader(spec, setting.domain, protocol)
-    judge = load_backend(spec.judge) if spec.judge and spec.judge.model != "rules" else None
-    student = load_backend(spec.student) if jobs is None else None
-    ask_student = Caller(student, store) if student else None
-    ask_judge = Caller(judge, store) if judge else None
-    plan = Plan(protocol, spec.student, setting.draft, setting.refine, grader, ask_student, ask_judge)
+    backends = {"student": models.student, "judge": models.judge}
+    ask = {role: Caller(backend, store) if backend else None for role, backend in backends.items()}
+    plan = Plan(
+        protocol, spec.student, setting.draft, setting.refine, models.grader, ask["student"], ask["judge"]
+    )
     work = jobs if jobs is not None else jobs_for(setting.questions(), protocol.texts)
     try:
         samples = await run(plan, work, on_sample)
     finally:
-        for backend in (student, judge):
+        for backend in backends.values():
             if backend:
                 await backend.aclose()
-    spend = {role: ask.spend for role, ask in (("student", ask_student), ("judge", ask_judge)) if ask}
-    return Result(Run(spec, describe(setting, grader.fingerprint), samples), spend)
+    spend = {role: caller.spend for role, caller in ask.items() if caller}
+    return Result(Run(spec, describe(setting, models.grader.fingerprint), samples), spend)
 
 
 def describe(setting: Setting, judge: str, notes: tuple[str, ...] = ()) -> RunInfo:
@@ -135,7 +156,7 @@ def describe(setting: Setting, judge: str, notes: tuple[str, ...] = ()) -> RunIn
     spec, domain, protocol = setting.spec, setting.domain, setting.protocol
     used = [t for t in (setting.draft, setting.refine) if t]
     return RunInfo(
-        student=spec.student.model,
+        student=label(spec.student),
         judge=judge,
         protocol=protocol.name,
         reduce=protocol.reduce,
@@ -183,7 +204,7 @@ def report_files(run: Run, show_private: bool = False) -> dict[str, bytes]:
 
 def report_title(info: RunInfo) -> str:
     """Return the headline of a run's report."""
-    return f"Skill composition: {info.student}"
+    return f"Skill composition: {info.student.partition(';')[0]}"
 
 
 def report_header(info: RunInfo) -> list[str]:

@@ -46,6 +46,21 @@ class Run(msgspec.Struct, frozen=True):
     samples: tuple[Sample, ...]
 
 
+def without_reasons(run: Run) -> Run:
+    """Return a run without what judges wrote in reasons, which may quote a private list."""
+    samples = []
+    for sample in run.samples:
+        gradings = tuple(
+            msgspec.structs.replace(
+                grading,
+                verdicts={i: msgspec.structs.replace(v, reason="") for i, v in grading.verdicts.items()},
+            )
+            for grading in sample.gradings
+        )
+        samples.append(msgspec.structs.replace(sample, gradings=gradings))
+    return Run(run.spec, run.info, tuple(samples))
+
+
 class _Catalogue(msgspec.Struct, frozen=True):
     info: RunInfo
     skills: tuple[Skill, ...] = ()

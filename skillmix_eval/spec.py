@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
@@ -43,6 +44,15 @@ class ModelSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_connections: Annotated[
         Annotated[int, Meta(ge=1, le=10_000)], Meta(description="calls in flight at once")
     ] = 64
+
+
+def label(model: ModelSpec) -> str:
+    """Return a model with all settings that can change its replies: the name it has in results."""
+    names = ("base_url", "revision", "temperature", "top_p", "max_tokens")
+    settings = {name: getattr(model, name) for name in names}
+    if model.system:
+        settings["system"] = hashlib.blake2b(model.system.encode(), digest_size=6).hexdigest()
+    return "; ".join([model.model, *(f"{n} {value}" for n, value in settings.items() if value is not None)])
 
 
 class Protocol(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -23,7 +23,6 @@ from skillmix_eval.stages.sample import make_question as identify
 from skillmix_eval.stages.score import score
 
 SKILLS = ("metaphor", "red herring", "modus ponens")
-LONG = " ".join(["word"] * 30)
 
 
 def make_skill(name: str = "metaphor", category: str = "literary", **fields: str) -> Skill:

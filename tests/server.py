@@ -218,8 +218,11 @@ def _completion(call: Call) -> dict[str, Any]:
         "object": "chat.completion",
         "created": 0,
         "model": call.model,
-        "choices": [] if call.fault == "no choices" else [{**choices[0], "message": None}]
-        if call.fault == "no message" else choices,
+        "choices": []
+        if call.fault == "no choices"
+        else [{**choices[0], "message": None}]
+        if call.fault == "no message"
+        else choices,
         "usage": {**usage, "total_tokens": sum(usage.values())},
     }
 
@@ -234,7 +237,12 @@ def _turn(body: dict[str, Any]) -> str:
 def write(body: dict[str, Any]) -> str:
     """Return a student's answer: one sentence, in the form the messages ask for."""
     digest = hashlib.blake2b(json.dumps([body["messages"], body.get("seed")]).encode(), digest_size=8)
-    a, n, v, tag = (digest.digest()[0] % 8, digest.digest()[1] % 8, digest.digest()[2] % 8, digest.hexdigest())
+    a, n, v, tag = (
+        digest.digest()[0] % 8,
+        digest.digest()[1] % 8,
+        digest.digest()[2] % 8,
+        digest.hexdigest(),
+    )
     text = f"By lot {tag} the {_ADJECTIVES[a]} {_NOUNS[n]} {_VERBS[v]} beside us."
     if "'Answer:'" in body["messages"][-1]["content"]:
         return f"Answer: {text}\n\nExplanation: it does what was asked."

@@ -28,6 +28,7 @@ LAYERS = [
     {"evaluate"},
     {"inputs"},
     {"cli", "adapt", "lm_eval_plugin", "gate", "leaderboard"},
+    {"__main__"},
 ]
 FOLDERS = {"stages", "graders", "backends", "styles", "methods"}
 INSIDE_A_LAYER = {("figures", "stats")}  # a record made of another

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from makers import make_question, make_request, make_text
 
 from skillmix_eval.errors import CallFailedError
 from skillmix_eval.records import Message, Reply, Request, Text, TextStatus, Usage
 from skillmix_eval.stages.generate import extract, generate, read_text, refine
+
+from .makers import make_question, make_request, make_text
 
 PROMPT = "Write one short and natural piece of text about sewing that shows all of these skills at once."
 

@@ -6,7 +6,6 @@ import asyncio
 import json
 
 import pytest
-from makers import make_grading, make_question, make_text
 
 from skillmix_eval.errors import CallFailedError
 from skillmix_eval.graders.rubric import RubricGrader
@@ -27,6 +26,8 @@ from skillmix_eval.spec import ModelSpec
 from skillmix_eval.stages.grade import grade, settle
 from skillmix_eval.styles.json_items import TEMPLATE, Style
 from skillmix_eval.templates import load_template
+
+from .makers import make_grading, make_question, make_text
 
 QUESTION = make_question()
 TEXT = make_text(QUESTION, "A hem is a promise.")

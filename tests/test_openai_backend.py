@@ -68,7 +68,9 @@ def test_passing_faults_heal(fault: str) -> None:
     assert len(server.calls) == 2
 
 
-@pytest.mark.parametrize(("fault", "stop"), [("length", "length"), ("refusal", "refusal"), ("filter", "refusal")])
+@pytest.mark.parametrize(
+    ("fault", "stop"), [("length", "length"), ("refusal", "refusal"), ("filter", "refusal")]
+)
 def test_how_a_reply_ended(fault: str, stop: str) -> None:
     """A reply that was cut off or declined says so."""
     with Server(fault=lambda _: fault) as server:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from makers import make_domain
 
 from skillmix_eval.domain import load_domain
 from skillmix_eval.errors import BackendError, BadInputError
 from skillmix_eval.plugins import load_backend, load_grader, load_style, plugin_names
 from skillmix_eval.spec import PROTOCOLS, ModelSpec, RunSpec
+
+from .makers import make_domain
 
 PROTOCOL = PROTOCOLS["standard"]
 

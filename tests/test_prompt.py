@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from makers import make_question
 
 from skillmix_eval.records import Message
 from skillmix_eval.spec import ModelSpec
 from skillmix_eval.stages.prompt import draft_request, refine_request
 from skillmix_eval.stages.sample import make_question as identify
 from skillmix_eval.templates import load_template
+
+from .makers import make_question
 
 DRAFT, REFINE = load_template("draft", "draft"), load_template("refine", "refine")
 STUDENT = ModelSpec(model="x/y", temperature=0.7, top_p=0.9, max_tokens=99)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from makers import make_question
 
 from skillmix_eval.records import Usage
+
+from .makers import make_question
 
 
 @pytest.mark.parametrize(("k", "limit"), [(1, 1), (2, 1), (3, 2), (5, 4)])

@@ -8,13 +8,14 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from makers import make_question, make_sample
 
 from skillmix_eval.figures import Figures
 from skillmix_eval.records import Sample, Usage
 from skillmix_eval.stages.report import Table, interval, markdown, sentences, tables
 from skillmix_eval.stages.summarise import summarise
 from skillmix_eval.stats import Estimate, estimate
+
+from .makers import make_question, make_sample
 
 FULL, TWO = "111111", "110111"
 HOSTILE = [

@@ -9,13 +9,14 @@ from collections.abc import Iterable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from makers import make_domain, make_skill, make_topic
 from scipy.stats import chisquare
 
 from skillmix_eval.domain import Domain, load_domain, names
 from skillmix_eval.errors import BadInputError
 from skillmix_eval.records import Question
 from skillmix_eval.stages.sample import count, make_question, sample
+
+from .makers import make_domain, make_skill, make_topic
 
 PUBLIC = make_domain(10, 10)  # as many skills and topics as the public repository has
 

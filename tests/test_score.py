@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from makers import make_grading, make_question, make_text
 
 from skillmix_eval.records import Marks, Score, TextStatus
 from skillmix_eval.stages.score import marks, score, vote
+
+from .makers import make_grading, make_question, make_text
 
 QUESTION = make_question()  # metaphor, red herring, modus ponens
 points = st.lists(st.booleans(), min_size=1, max_size=6)

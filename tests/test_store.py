@@ -47,7 +47,9 @@ def put(store: Store, *pairs: tuple[str, bytes]) -> list[bytes]:
     return asyncio.run(all_at_once())
 
 
-def writer(path: Path, name: str, count: int, size: int = 10, limit: int | None = None) -> subprocess.Popen[str]:
+def writer(
+    path: Path, name: str, count: int, size: int = 10, limit: int | None = None
+) -> subprocess.Popen[str]:
     """Start a process that puts `count` replies and prints a line after each; `limit` is its largest file."""
     return subprocess.Popen(
         [sys.executable, "-c", WRITER, str(path), name, str(count), str(size)],

@@ -6,12 +6,13 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from makers import make_question, make_sample, make_skill, make_topic
 
 from skillmix_eval.figures import Figures, KRow
 from skillmix_eval.records import Sample, TextStatus, Usage
 from skillmix_eval.stages.sample import make_question as identify
 from skillmix_eval.stages.summarise import summarise
+
+from .makers import make_question, make_sample, make_skill, make_topic
 
 FULL, NONE, TWO = "111111", "000000", "110111"
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from makers import make_question, make_skill, make_text
 
 from skillmix_eval.domain import load_domain, names
 from skillmix_eval.errors import BadInputError
@@ -19,6 +18,8 @@ from skillmix_eval.stages.prompt import draft_request, refine_request
 from skillmix_eval.stages.sample import make_question as identify
 from skillmix_eval.stages.sample import sample
 from skillmix_eval.templates import VARIABLES, data_folder, load_template
+
+from .makers import make_question, make_skill, make_text
 
 STUDENT = ModelSpec(model="x/y")
 SHIPPED = sorted(p.stem for p in data_folder("prompts").glob("*.j2"))

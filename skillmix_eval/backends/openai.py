@@ -59,7 +59,9 @@ class OpenAIBackend:
             openai.PermissionDeniedError,
             openai.NotFoundError,
         ) as error:
-            raise BackendError(f"{self._where} refuses to serve {self._model}: {self._said(error)}.") from None
+            raise BackendError(
+                f"{self._where} refuses to serve {self._model}: {self._said(error)}."
+            ) from None
         except openai.APIConnectionError as error:
             cause = self._clean(str(error.__cause__ or error))
             if not self._answered and not isinstance(error, openai.APITimeoutError):

@@ -55,21 +55,22 @@ def run(
 
       skillmix run results/runs/EARLIER/spec.yaml -n 300
     """
-    from ..evaluate import evaluate, prepare
+    from ..evaluate import evaluate, load_models, prepare
     from ..runs import open_folder
     from ..store import Store
 
     spec = options.to_spec(given, spec_file)
     setting = prepare(spec)
+    models = load_models(setting)
     if dry_run:
-        _dry_run(setting, store, json)
+        _dry_run(setting, models, store, json)
         return
     folder = out or _dated_folder(spec)
     open_folder(folder, spec)
     kept = Store(store)
     try:
         with show.progress(setting.texts, (spec.student, spec.judge)) as on_sample:
-            result = evaluate(setting, kept, on_sample)
+            result = evaluate(setting, models, kept, on_sample)
     finally:
         kept.close()
     _finish(folder, result, show_private, json)
@@ -96,29 +97,30 @@ def grade(source: Path, out: Path | None, store: Path, show_private: bool, json:
 
       skillmix grade texts.jsonl --domain devices
     """
-    from ..evaluate import evaluate
+    from ..evaluate import evaluate, load_models
     from ..inputs import jobs_of_file, jobs_of_run
     from ..runs import open_folder
     from ..store import Store
 
     setting, jobs = (jobs_of_run if source.is_dir() else jobs_of_file)(source, given)
+    models = load_models(setting, student=False)
     folder = out or _dated_folder(setting.spec)
     open_folder(folder, setting.spec)
     kept = Store(store)
     try:
         with show.progress(len(jobs), (None, setting.spec.judge)) as on_sample:
-            result = evaluate(setting, kept, on_sample, jobs)
+            result = evaluate(setting, models, kept, on_sample, jobs)
     finally:
         kept.close()
     _finish(folder, result, show_private, json)
 
 
-def _dry_run(setting: Any, store: Path, json: bool) -> None:
+def _dry_run(setting: Any, models: Any, store: Path, json: bool) -> None:
     from ..evaluate import foresee
     from ..store import Store
 
     kept = Store(store) if store.is_file() else None
-    plan = foresee(setting, kept)
+    plan = foresee(setting, models, kept)
     if kept:
         kept.close()
     if json:
@@ -139,9 +141,9 @@ def _dated_folder(spec: RunSpec) -> Path:
 def _finish(folder: Path, result: Any, show_private: bool, json: bool) -> None:
     """Write the run folder, then print the report: a table for people, one JSON document for programs."""
     from ..evaluate import report_files, report_header, report_title, run_figures
-    from ..runs import write_run
+    from ..runs import without_reasons, write_run
 
-    run = result.run
+    run = without_reasons(result.run) if result.run.info.private and not show_private else result.run
     reports = report_files(run, show_private)
     write_run(folder, run, reports)
     if json:

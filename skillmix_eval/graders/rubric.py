@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from ..errors import UnreadableError
 from ..interfaces import JudgeStyle
 from ..records import Grading, GradingStatus, Message, Question, Reply, Request, Text
-from ..spec import ModelSpec
+from ..spec import ModelSpec, label
 from ..templates import Template
 
 
@@ -15,12 +13,7 @@ class RubricGrader:
     """One judge call per grading."""
 
     def __init__(self, judge: ModelSpec, style: JudgeStyle, template: Template) -> None:
-        names = ("base_url", "revision", "temperature", "top_p", "max_tokens")
-        settings = {name: getattr(judge, name) for name in names}
-        if judge.system:
-            settings["system"] = hashlib.blake2b(judge.system.encode(), digest_size=6).hexdigest()
-        shown = [f"{name} {value}" for name, value in settings.items() if value is not None]
-        self.fingerprint = "; ".join([judge.model, *shown, f"{template.name} {template.hash}"])
+        self.fingerprint = f"{label(judge)}; {template.name} {template.hash}"
         self._judge, self._style, self._template = judge, style, template
 
     def ask(self, question: Question, text: Text, index: int) -> Request:

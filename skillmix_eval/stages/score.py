@@ -1,8 +1,8 @@
-"""Gradings -> points and metrics of one text, and samples -> the figures of a run. Pure arithmetic."""
+"""Gradings -> points and metrics of one text. Pure arithmetic."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from ..records import (
     MAKES_SENSE,
@@ -74,9 +74,3 @@ def marks(skills: Sequence[bool], others: Sequence[bool]) -> Marks:
         all_skills=float(all_skills and sum(others) >= 2),
         skill_fraction=sum(skills) / len(skills) if all_others else 0.0,
     )
-
-
-def reduce(values: Iterable[float], how: str) -> float:
-    """Return one number for a question from its texts: their mean, or (as published) their maximum."""
-    numbers = list(values)
-    return max(numbers) if how == "max" else sum(numbers) / len(numbers)
