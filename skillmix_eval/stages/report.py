@@ -75,12 +75,22 @@ def markdown(title: str, header: Sequence[str], figures: Figures, reduce: str) -
     """Return the report as Markdown."""
     lines = [f"# {_cell(title)}", "", *(f"- {_cell(line)}" for line in header), ""]
     for table in tables(figures):
-        lines += [f"## {table.title}", ""]
-        lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in (table.columns,)]
-        lines += ["|" + "---|" * len(table.columns)]
-        lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in table.rows]
-        lines += ["", *([table.note, ""] if table.note else [])]
+        lines += markdown_table(table)
     return "\n".join([*lines, *(f"{s}\n" for s in sentences(figures, reduce))])
+
+
+def markdown_table(table: Table, header: Sequence[str] = ()) -> list[str]:
+    """Return a table's lines of Markdown, with its heading and lines of header above and its note below."""
+    lines = [
+        f"## {_cell(table.title)}",
+        "",
+        *(f"- {_cell(line)}" for line in header),
+        *([""] if header else []),
+    ]
+    lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in (table.columns,)]
+    lines += ["|" + "---|" * len(table.columns)]
+    lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in table.rows]
+    return [*lines, "", *([table.note, ""] if table.note else [])]
 
 
 def interval(estimate: Estimate) -> str:
