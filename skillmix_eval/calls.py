@@ -47,10 +47,8 @@ class Caller:
         self._count(paid_calls=1, paid=reply.usage)
         if self._store is None:
             return reply
-        # shielded, so that a reply that has been paid for is kept even when the run is interrupted
-        return msgspec.json.decode(
-            await asyncio.shield(self._store.put(key, msgspec.json.encode(reply))), type=Reply
-        )
+        # nothing waits before the reply is handed over; from then on it is kept, even if the run is stopped
+        return msgspec.json.decode(await self._store.put(key, msgspec.json.encode(reply)), type=Reply)
 
     def _count(self, paid_calls: int = 0, stored_calls: int = 0, paid: Usage | None = None) -> None:
         spend = self.spend

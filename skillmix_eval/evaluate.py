@@ -121,7 +121,7 @@ class Result(msgspec.Struct, frozen=True):
 def evaluate(
     setting: Setting,
     models: Models,
-    store: Store,
+    store: Store | None,
     on_sample: Callable[[Sample], None] = lambda _: None,
     jobs: Sequence[Job] | None = None,
 ) -> Result:
@@ -135,7 +135,7 @@ def evaluate(
 async def _evaluate(
     setting: Setting,
     models: Models,
-    store: Store,
+    store: Store | None,
     on_sample: Callable[[Sample], None],
     jobs: Sequence[Job] | None,
 ) -> Result:

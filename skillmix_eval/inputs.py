@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ def import_released(folder: Path, settings: dict[str, Any]) -> list[tuple[str, R
         rows = student.rows
         given |= {"k": tuple(sorted({r.k for r in rows})), "seed": rows[0].seed, "sampler": "reference"}
         given |= {
-            "n": len({(r.skills, r.topic) for r in rows}),
+            "n": max(Counter(k for k, *_ in {(r.k, r.skills, r.topic) for r in rows}).values()),
             "student": {"model": f"released/{student.student}"},
         }
         runs.append(
@@ -116,6 +117,7 @@ class _Finder:
     def __init__(self, domain: Domain) -> None:
         self._skills: dict[str, Skill] = {}
         self._topics: dict[str, Topic] = {}
+        self._private = domain.private
         for skill in domain.skills:
             self._skills |= {skill.id.casefold(): skill, skill.name.casefold(): skill}
         for topic in domain.topics:
@@ -132,6 +134,8 @@ class _Finder:
 
     def _find(self, there: dict[str, Any], what: str, name: str, where: str) -> Any:
         found = there.get(" ".join(name.split()).casefold())
+        if found is None and self._private:
+            raise BadInputError(f"{where}: your private list has no {what} named '{name.strip()}'.")
         if found is None:
             raise BadInputError(f"{where}: {unknown(what, name.strip(), {x.name for x in there.values()})}")
         return found

@@ -314,8 +314,8 @@ def _notes(models: Sequence[_Model], places: Sequence[Place], ks: Sequence[int])
     else:
         skills = {s.id for m in models for x in m.samples for s in x.question.skills}
         yield (
-            f"The list is public ({len(skills)} skills were asked for): a model may have been trained on these "
-            "skills, on texts like those asked for, or on this rubric, and a rank cannot tell. Check with a "
+            f"The list is public ({len(skills)} skills were asked for): a model may have been trained on "
+            "these skills, on texts like those asked for, or on this rubric, and a rank cannot tell. Check with a "
             "private list (--skills, --topics)."
         )
     if info.reduce == "max":

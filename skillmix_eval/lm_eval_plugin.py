@@ -23,15 +23,13 @@ from tqdm import tqdm
 
 from . import __version__
 from .errors import BadInputError, SkillMixError, unknown
-from .evaluate import Setting, evaluate, prepare
+from .evaluate import Setting, evaluate, load_models, prepare
 from .figures import METRICS
-from .pipeline import Job, Plan, answer
-from .plugins import load_backend, load_grader
-from .records import Grading, Marks, Question, Reply, Sample, Text
+from .pipeline import Job
+from .records import Grading, Marks, Reply, Sample, Text
 from .spec import ModelSpec, RunSpec, make_spec, read_spec
 from .stages.generate import read_text
 from .stages.prompt import draft_request
-from .stages.score import reduce
 from .stats import estimate
 from .store import Store
 
@@ -172,10 +170,10 @@ class SkillMixTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval has no ty
                 '\'{"judge": "openai/gpt-4.1"}\' (with "judge_base_url" for a server of your own) or in the '
                 "environment variable SKILLMIX_JUDGE."
             )
-        grader = load_grader(spec, self._setting.domain, self._setting.protocol)
-        self._config.metadata["judge"] = grader.fingerprint
-        if self._by_judge and spec.judge:
-            _run(load_backend(spec.judge).aclose())
+        models = load_models(self._setting, student=False)
+        self._config.metadata["judge"] = models.grader.fingerprint
+        if models.judge:
+            _run(models.judge.aclose())
             Store(self._store).close()
 
     def apply_filters(self) -> Any:
@@ -222,14 +220,14 @@ class SkillMixTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval has no ty
         return samples
 
     def _ask(self, jobs: Sequence[Job], on_sample: Callable[[Sample], None]) -> None:
-        if not self._by_judge:
-            _run(_grade_by_code(self._setting, jobs, on_sample))
-            return
-        store = Store(self._store)
+        setting = self._share() if self._by_judge else self._setting
+        models = load_models(setting, student=False)
+        store = Store(self._store) if self._by_judge else None
         try:
-            _apart(functools.partial(evaluate, self._share(), store, on_sample, jobs))
+            _apart(functools.partial(evaluate, setting, models, store, on_sample, jobs))
         finally:
-            store.close()
+            if store:
+                store.close()
 
     def _share(self) -> Setting:
         """Return the setting with this rank's share of the connections to the judge."""
@@ -250,13 +248,6 @@ class SkillMixTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval has no ty
                 f"{self.task_name}: {len(reasons)} texts have no score and count in no mean (see coverage); "
                 f"the first: {reasons[0]}"
             )
-
-
-async def _grade_by_code(setting: Setting, jobs: Iterable[Job], on_sample: Callable[[Sample], None]) -> None:
-    grader = load_grader(setting.spec, setting.domain, setting.protocol)
-    plan = Plan(setting.protocol, STUDENT, setting.draft, None, grader, None, None)
-    for job in jobs:
-        on_sample(await answer(plan, job))
 
 
 def _graded(text: Text, sample: Sample | None, private: bool) -> Graded:
@@ -284,7 +275,9 @@ def process_results(doc: Mapping[str, Any], results: Sequence[Sequence[str]]) ->
     scored = [g.marks for g in graded if g.marks]
     found: dict[str, float | None] = {}
     for metric in METRICS:
-        value = reduce((getattr(m, metric) for m in scored), doc["reduce"]) if scored else None
+        values = [getattr(m, metric) for m in scored]
+        best = doc["reduce"] == "max"
+        value = (max(values) if best else sum(values) / len(values)) if values else None
         # lm-eval has no error for a custom mean; a later metric of this name takes its place in the table
         found |= {metric: value, f"{metric}_stderr": value}
     return found | {"coverage": len(scored) / len(graded)}
@@ -358,4 +351,4 @@ def _apart(work: Callable[[], object]) -> None:
         pool.submit(work).result()
 
 
-__all__ = ["Graded", "Question", "SkillMixTask", "mean", "process_results", "standard_error", "task_spec"]
+__all__ = ["Graded", "SkillMixTask", "mean", "process_results", "standard_error", "task_spec"]

@@ -28,14 +28,20 @@ def load_backend(settings: ModelSpec) -> Backend:
 
     Raises BadInputError for an unknown name, BackendError for a missing key or extra.
     """
+    module, model = find_backend(settings)
+    backend: Backend = module.create(settings, model)
+    return backend
+
+
+def find_backend(settings: ModelSpec) -> tuple[ModuleType, str]:
+    """Return the module that serves a model and the model's name there; starts nothing."""
     kind, _, model = settings.model.partition("/")
     if not model:
         raise BadInputError(
             f"A model is named backend/model, for example openai/gpt-4.1-mini, not '{settings.model}'; the "
             f"backends are: {', '.join(plugin_names('backend'))}."
         )
-    backend: Backend = _module("backend", kind).create(settings, model)
-    return backend
+    return _module("backend", kind), model
 
 
 def load_grader(spec: RunSpec, domain: Domain, protocol: Protocol) -> Grader:

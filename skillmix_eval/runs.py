@@ -77,7 +77,8 @@ def open_folder(folder: Path, spec: RunSpec) -> None:
         raise BadInputError(
             f"{folder} holds another run (its spec.yaml has other settings); choose another --out."
         )
-    if folder.is_dir() and not there.is_file() and any(folder.iterdir()):
+    others = [p for p in folder.iterdir() if p.suffix != ".part"] if folder.is_dir() else []
+    if others and not there.is_file():  # a .part is what a kill left of a file of ours
         raise BadInputError(f"{folder} is not empty and holds no run; choose another --out.")
     write_file(there, write_spec(spec).encode())
 

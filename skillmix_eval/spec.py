@@ -199,7 +199,8 @@ def read_spec(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise BadInputError(f"The spec {path} cannot be read: {error}.") from None
     except yaml.YAMLError as error:
-        raise BadInputError(f"The spec {path} is not valid YAML: {error}.") from None
+        fault = " ".join(str(error).split())
+        raise BadInputError(f"The spec {path} is not valid YAML: {fault}.") from None
     if not isinstance(found, dict):
         raise BadInputError(f"The spec {path} must hold settings such as 'k: [2, 3]', one a line.")
     return found

@@ -26,9 +26,9 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 STUDENT, JUDGE, OTHER_JUDGE = "good-student", "good-judge", "other-judge"
 
-_ADJECTIVES = "amber brittle copper dusty early faded gentle hollow".split()
-_NOUNS = "anvil barge candle drum ember ferry gate heron".split()
-_VERBS = "bends cools drifts fades hums leans rests waits".split()
+_ADJECTIVES = ["amber", "brittle", "copper", "dusty", "early", "faded", "gentle", "hollow"]
+_NOUNS = ["anvil", "barge", "candle", "drum", "ember", "ferry", "gate", "heron"]
+_VERBS = ["bends", "cools", "drifts", "fades", "hums", "leans", "rests", "waits"]
 
 
 @dataclass
@@ -127,7 +127,7 @@ class _Http(ThreadingHTTPServer):
     request_queue_size = 256
     chat: Server
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
         """Clients are killed in these tests: a broken connection is no fault of the server."""
         error = sys.exception()
         if not isinstance(error, ConnectionError):
@@ -142,6 +142,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer one chat completion."""
         raw = self.rfile.read(int(self.headers["Content-Length"]))
         chat = self.server.chat
+        if len(raw) < int(self.headers["Content-Length"]):
+            self.close_connection = True  # the client was killed while it sent
+            return
         if self.path != "/v1/chat/completions":
             self._send(404, {"error": {"message": f"no such path {self.path}"}})
             return
@@ -160,7 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(200, _completion(call))
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *args: Any) -> None:
         """Say nothing."""
 
     def _send(self, status: int, body: dict[str, Any], extra: dict[str, str] | None = None) -> None:
@@ -373,5 +376,6 @@ def files_of(folder: Path) -> dict[str, bytes]:
 def run_files(folder: Path) -> dict[str, bytes]:
     """Return the files of a run folder, all of which must be there."""
     found = files_of(folder)
-    assert sorted(found) == ["catalogue.json", "report.md", "samples.parquet", "scores.json", "spec.yaml"]
+    reports = ["report.html", "report.md", "samples.parquet", "scores.json", "spec.yaml"]
+    assert sorted(found) == ["catalogue.json", *reports]
     return found

@@ -176,3 +176,10 @@ def test_released_replies(released: Path) -> None:
                     reply = row.get(f"assistant_{turn}") or row[f"[/INST]_{turn}"]
                     expected = row[f"text_{turn}"].strip()
                     assert extract(reply, "answer") in (expected, expected[1:-1])
+
+
+def test_a_reply_cut_off_in_its_explanation_holds_a_whole_text() -> None:
+    """A limit that cuts only the explanation off leaves the text ok; one that cuts the text truncates it."""
+    request = make_request()
+    for text, status in (("Answer: A hem holds. Explanation: it", "ok"), ("Answer: A hem", "truncated")):
+        assert read_text(request, 0, Reply(text, "length"), "answer").status == status

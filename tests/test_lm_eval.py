@@ -30,7 +30,7 @@ from lm_eval.utils import handle_non_serializable, make_table
 from skillmix_eval.cli.harness import asks_only_ours, complete
 from skillmix_eval.domains.devices.teacher import compose
 from skillmix_eval.errors import BadInputError
-from skillmix_eval.evaluate import evaluate, prepare, run_figures
+from skillmix_eval.evaluate import evaluate, load_models, prepare, run_figures
 from skillmix_eval.figures import METRICS
 from skillmix_eval.lm_eval_plugin import SkillMixTask, task_spec
 from skillmix_eval.pipeline import Job
@@ -181,7 +181,8 @@ def our_figures(tmp_path: Path, settings: dict[str, Any]) -> tuple[Any, Any]:
     """Run our own pipeline and return the run and its row of figures."""
     store = Store(tmp_path / "ours.sqlite")
     try:
-        run = evaluate(prepare(make_spec(settings)), store).run
+        setting = prepare(make_spec(settings))
+        run = evaluate(setting, load_models(setting), store).run
     finally:
         store.close()
     (row,) = run_figures(run).by_k
@@ -303,7 +304,9 @@ def test_several_texts_per_question(tmp_path: Path, serve: Serve) -> None:
                 reply = Reply(write(request.messages[-1].content, index))
                 jobs.append(Job(question, index, read_text(request, index, reply, "text")))
         store = Store(tmp_path / "ours.sqlite")
-        (row,) = run_figures(evaluate(setting, store, jobs=jobs).run).by_k
+        (row,) = run_figures(
+            evaluate(setting, load_models(setting, student=False), store, jobs=jobs).run
+        ).by_k
         store.close()
         metadata = {"n": 8, **given, "judge": by, "store": str(tmp_path / "s.sqlite")}
         found = harness(["skillmix_language_k2"], metadata, Fixed(write))

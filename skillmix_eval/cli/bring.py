@@ -51,7 +51,9 @@ def import_(folder: Path, out: Path, json: bool, **given: Any) -> None:
         gradings = [g for s in run.samples for g in s.gradings]
         unreadable = sum(g.status != "ok" for g in gradings)
         show.out.print(
-            f"{name}: {len(run.samples)} texts, {len(gradings)} gradings, {unreadable} of them unreadable "
-            f"-> {out / name}",
+            show.escape(
+                f"{name}: {len(run.samples)} texts, {len(gradings)} gradings, {unreadable} unreadable "
+                f"-> {out / name}"
+            ),
             soft_wrap=True,
         )

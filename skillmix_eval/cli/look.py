@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 import rich_click as click
-from rich.markup import escape
 
 from . import options, show
 
@@ -42,9 +41,9 @@ def sample(spec_file: Path | None, prompts: bool, show_private: bool, json: bool
         return
     for q in setting.questions():
         skills = ", ".join(labels[s.id] for s in q.skills)
-        show.out.print(escape(f"{q.id}  k={q.k}  {labels[q.topic.id]}: {skills}"), soft_wrap=True)
+        show.out.print(show.escape(f"{q.id}  k={q.k}  {labels[q.topic.id]}: {skills}"), soft_wrap=True)
         if prompts:
-            show.out.print(escape(_prompt(setting, q)) + "\n", soft_wrap=True)
+            show.out.print(show.escape(_prompt(setting, q)) + "\n", soft_wrap=True)
 
 
 @click.command()
@@ -99,19 +98,26 @@ def check(text: str, domain: str, json: bool) -> None:
     for skill, verdict in sorted(verdicts.items(), key=lambda pair: not pair[1].met):
         mark = "[green]yes[/green]" if verdict.met else "[dim]no [/dim]"
         shown = f"{verdict.quote!r}: " if verdict.quote else ""
-        show.out.print(f"{mark}  {escape(names[skill]):22} {escape(shown + verdict.reason)}", soft_wrap=True)
+        line = f"{names[skill]:22} {shown}{verdict.reason}"
+        show.out.print(f"{mark}  {show.escape(line)}", soft_wrap=True)
 
 
-def _as_json(setting: Any, q: Any, labels: dict[str, str], prompts: bool) -> dict[str, Any]:
-    row = {
-        "id": q.id,
-        "k": q.k,
-        "skills": [s.id for s in q.skills],
-        "skill_names": [labels[s.id] for s in q.skills],
-        "topic": q.topic.id,
-        "topic_name": labels[q.topic.id],
-    }
-    return row | {"prompt": _prompt(setting, q)} if prompts else row
+class _Row(msgspec.Struct, omit_defaults=True, gc=False):
+    """A question as `skillmix sample --json` prints it."""
+
+    id: str
+    k: int
+    skills: list[str]
+    skill_names: list[str]
+    topic: str
+    topic_name: str
+    prompt: str | None = None
+
+
+def _as_json(setting: Any, q: Any, labels: dict[str, str], prompts: bool) -> _Row:
+    skills, topic = [s.id for s in q.skills], q.topic.id
+    prompt = _prompt(setting, q) if prompts else None
+    return _Row(q.id, len(skills), skills, [labels[s] for s in skills], topic, labels[topic], prompt)
 
 
 def _prompt(setting: Any, question: Any) -> str:

@@ -11,7 +11,7 @@ import rich_click as click
 
 from .. import __version__
 from ..errors import SkillMixError, unknown
-from . import board, bring, harness, look, score
+from . import board, bring, harness, look, score, show
 
 OK, INTERNAL, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -55,7 +55,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         cli.main(args=arguments, prog_name="skillmix", standalone_mode=False)
     except SkillMixError as error:
-        print(f"Error: {error}", file=sys.stderr)  # noqa: T201
+        print(f"Error: {show.visible(str(error))}", file=sys.stderr)  # noqa: T201
         return error.exit_code
     except click.ClickException as error:
         error.show()

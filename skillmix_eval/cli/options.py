@@ -72,7 +72,12 @@ def ks(function: F) -> F:
 
 def to_spec(given: dict[str, Any], file: Path | None = None) -> RunSpec:
     """Merge a YAML file with the flags that were given, which win, into a checked spec."""
-    settings = read_spec(file) if file else {}
+    return make_spec(merge(given, read_spec(file) if file else {}), str(file) if file else "the options")
+
+
+def merge(given: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings with the flags that were given in their places."""
+    settings = dict(settings)
     for role in ("student", "judge"):
         if isinstance(settings.get(role), str):
             settings[role] = {"model": settings[role]}
@@ -89,7 +94,7 @@ def to_spec(given: dict[str, Any], file: Path | None = None) -> RunSpec:
             settings["judge"] = {**(settings.get("judge") or {}), short: value}
         else:
             settings[name] = value
-    return make_spec(settings, str(file) if file else "the options")
+    return settings
 
 
 def _default_student() -> dict[str, Any]:

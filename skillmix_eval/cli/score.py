@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import rich_click as click
 
-from ..spec import ModelSpec, RunSpec
+from ..spec import ModelSpec, RunSpec, read_spec
 from . import options, show
 
 
@@ -102,7 +102,9 @@ def grade(source: Path, out: Path | None, store: Path, show_private: bool, json:
     from ..runs import open_folder
     from ..store import Store
 
-    setting, jobs = (jobs_of_run if source.is_dir() else jobs_of_file)(source, given)
+    earlier = source / "spec.yaml"
+    settings = options.merge(given, read_spec(earlier) if earlier.is_file() else {})
+    setting, jobs = (jobs_of_run if source.is_dir() else jobs_of_file)(source, settings)
     models = load_models(setting, student=False)
     folder = out or _dated_folder(setting.spec)
     open_folder(folder, setting.spec)
@@ -156,4 +158,5 @@ def _finish(folder: Path, result: Any, show_private: bool, json: bool) -> None:
     models: tuple[ModelSpec | None, ...] = (run.spec.student, run.spec.judge)
     for line in show.spend_lines(result.spend, models):
         show.out.print(line)
-    show.out.print(f"Written to {folder}: open {folder / 'report.html'}", soft_wrap=True)
+    written = f"Written to {folder}: open {folder / 'report.html'}"
+    show.out.print(show.escape(written), soft_wrap=True)

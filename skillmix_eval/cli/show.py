@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich import box
+from rich import box, markup
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table as RichTable
 
 from ..records import Sample, Usage
@@ -21,8 +21,18 @@ if TYPE_CHECKING:
     from ..figures import Figures
     from ..stages.report import Table
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, emoji=False)
+err = Console(stderr=True, highlight=False, emoji=False)
+
+
+def visible(words: str) -> str:
+    """Return words without the control codes that a terminal would obey."""
+    return "".join(c if c in "\n\t" or unicodedata.category(c) != "Cc" else "�" for c in words)
+
+
+def escape(words: str) -> str:
+    """Return words that come from outside as they are to be shown: no codes, no markup of rich."""
+    return markup.escape(visible(words))
 
 
 def print_report(title: str, header: Sequence[str], figures: Figures, reduce: str) -> None:

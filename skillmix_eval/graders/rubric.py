@@ -26,6 +26,7 @@ class RubricGrader:
             temperature=judge.temperature,
             top_p=judge.top_p,
             max_tokens=judge.max_tokens,
+            seed=index or None,
             draw=f"{question.occurrence}.{text.index}.{index}",
             schema=self._style.schema(question, text, index),
         )

@@ -58,9 +58,10 @@ def read_text(request: Request, index: int, reply: Reply, reply_form: str, draft
     The student's own `draft`, which the prompt may quote, is no part of the prompt that a text could echo.
     """
     written = extract(reply.text, reply_form)
+    whole = reply.stop != "length" or (reply_form == "answer" and _after_marker(reply.text)[1])
     prompt = "\n".join(m.content for m in request.messages if m.role != "assistant")
     prompt = prompt.replace(draft, "\n") if draft else prompt
-    status, why = _status(written, reply, prompt)
+    status, why = _status(written, reply, prompt, whole)
     return Text(_id(request), index, written, status, why=why, usage=reply.usage)
 
 
@@ -75,10 +76,15 @@ def extract(reply: str, reply_form: str) -> str:
     The form `answer` is the public repository's: up to the first 'Explanation' after the marker; without
     the marker the whole reply counts. Quotation marks around the whole text are taken off.
     """
-    if reply_form == "answer":
-        *_, last = (m.end() for m in _MARKER.finditer(reply)) if _MARKER.search(reply) else (0,)
-        reply = _EXPLANATION.split(reply[last:], maxsplit=1)[0]
-    return _unquote(reply.strip().strip("*").strip())
+    text = _after_marker(reply)[0] if reply_form == "answer" else reply
+    return _unquote(text.strip().strip("*").strip())
+
+
+def _after_marker(reply: str) -> tuple[str, bool]:
+    """Return what follows the last 'Answer:', and whether an explanation has begun after it."""
+    *_, last = (m.end() for m in _MARKER.finditer(reply)) if _MARKER.search(reply) else (0,)
+    text, *explanation = _EXPLANATION.split(reply[last:], maxsplit=1)
+    return text, bool(explanation)
 
 
 def _unquote(text: str) -> str:
@@ -89,10 +95,10 @@ def _unquote(text: str) -> str:
     return text
 
 
-def _status(written: str, reply: Reply, prompt: str) -> tuple[TextStatus, str]:
+def _status(written: str, reply: Reply, prompt: str, whole: bool) -> tuple[TextStatus, str]:
     if reply.stop == "refusal" or _REFUSAL.match(reply.text.strip()):
         return TextStatus.REFUSED, "the student declines the task"
-    if reply.stop == "length":
+    if not whole:
         return TextStatus.TRUNCATED, "the token limit cut the reply off; raise --max-tokens"
     if not any(c.isalnum() for c in written):
         return TextStatus.EMPTY, "the reply holds no text"

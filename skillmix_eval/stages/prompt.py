@@ -18,7 +18,7 @@ def draft_request(question: Question, index: int, template: Template, student: M
         temperature=student.temperature,
         top_p=student.top_p,
         max_tokens=student.max_tokens,
-        seed=index if index else None,
+        seed=_seed(question, index),
         draw=f"{question.occurrence}.{index}",
         question=question,
     )
@@ -39,6 +39,11 @@ def refine_request(first: Request, draft_reply: str, draft: str, template: Templ
         draw=first.draw,
         question=question,
     )
+
+
+def _seed(question: Question, index: int) -> int | None:
+    """Return a seed that differs for every further text on the same messages; none for the first."""
+    return 1_000 * question.occurrence + index or None
 
 
 def _variables(question: Question) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def tables(figures: Figures) -> list[Table]:
         _groups("Categories, weakest first", "Category", figures.by_category),
         _groups("Weakest skills", "Skill", figures.by_skill[:5]),
         _groups("All skills, weakest first", "Skill", figures.by_skill, brief=False),
-        _groups("Full marks by topic, lowest first", "Topic", figures.by_topic, brief=False),
+        _groups("Topics, lowest first", "Topic", figures.by_topic, "Full marks", brief=False),
         _abilities("Skill profile, weakest first", "Skill", figures.profile.skills),
         _abilities("Category profile, weakest first", "Category", figures.profile.categories),
         _composition(figures.profile.composition),
@@ -142,9 +142,11 @@ def _texts(rows: Sequence[KRow]) -> Table:
     return Table("Texts", tuple(columns), tuple(cells), note)
 
 
-def _groups(title: str, what: str, rows: Sequence[GroupRow], brief: bool = True) -> Table:
+def _groups(
+    title: str, what: str, rows: Sequence[GroupRow], value: str = "Points earned", brief: bool = True
+) -> Table:
     cells = tuple((row.label, str(row.estimate.n), interval(row.estimate)) for row in rows)
-    return Table(title, (what, "n", "Points earned"), cells, brief=brief)
+    return Table(title, (what, "n", value), cells, brief=brief)
 
 
 def _abilities(title: str, what: str, rows: Sequence[Ability]) -> Table:
@@ -212,5 +214,5 @@ def _beyond(rows: Sequence[Beyond]) -> Table:
 
 def _cell(text: str) -> str:
     """Make a text harmless in a Markdown table or heading: one line, no markup of its own."""
-    flat = " ".join(text.split())
+    flat = "".join(c for c in " ".join(text.split()) if c >= " " and not "\x7f" <= c <= "\x9f")
     return "".join(f"\\{c}" if c in "\\|`*_<>#" else c for c in flat).replace("](", "]\\(")
