@@ -125,7 +125,7 @@ class Beyond(Record, frozen=True, gc=False):
     novel_low: float | None  # the same at the lower end of the interval
     p: float  # chance of so many full marks if the bound were the truth
     p_holm: float  # the same, Holm-adjusted over all rows
-    sentence: str
+    sentence: str  # how strong the evidence is; empty where a larger k says the same
 
 
 class Figures(Record, frozen=True, gc=False):

@@ -127,10 +127,14 @@ class _Model:
 
 
 def _board(by_student: dict[str, list[Run]], metric: str, wanted: Sequence[int] | None) -> Board:
-    models = [_Model(student, by_student[student]) for student in sorted(by_student)]
-    ks = _shared_ks(models, wanted)
+    everyone = [_Model(student, by_student[student]) for student in sorted(by_student)]
+    models = [m for m in everyone if any(s.score for s in m.samples)]
+    unscored = [m.student for m in everyone if m not in models]
+    ks = _shared_ks(models, wanted) if models else ()
+    scored = [(_score([m.rows[k].metrics[metric].estimate for k in ks]), m) for m in models]
+    scored.sort(key=lambda pair: (-(pair[0].value or 0.0), pair[1].student))
+    scores, models = [score for score, _ in scored], [m for _, m in scored]
     values = [_Values(models, k, metric) for k in ks]
-    scores = [_score([m.rows[k].metrics[metric].estimate for k in ks]) for m in models]
     worse, better = _told_apart(values, scores)
     letters = _letters(worse | better)
     firsts = _firsts(values)
@@ -139,8 +143,8 @@ def _board(by_student: dict[str, list[Run]], metric: str, wanted: Sequence[int] 
         rank = 1 + sum((s.value or 0.0) > (scores[i].value or 0.0) for s in scores)
         low, high = 1 + int(better[:, i].sum()), len(models) - int(worse[:, i].sum())
         places.append(_place(model, ks, (rank, low, high), letters[i], scores[i], firsts[i]))
-    places.sort(key=lambda p: (p.rank, p.student))
-    info = models[0].info
+    info = everyone[0].info
+    notes = [*_notes(models, places, ks), *(f"{student} has no scored text." for student in unscored)]
     return Board(
         info.domain,
         info.lists,
@@ -153,7 +157,7 @@ def _board(by_student: dict[str, list[Run]], metric: str, wanted: Sequence[int] 
         ks,
         metric,
         tuple(places),
-        tuple(_notes(models, places, ks)),
+        tuple(notes),
     )
 
 
@@ -293,7 +297,7 @@ def _letter(n: int) -> str:
 def _firsts(values: Sequence[_Values]) -> list[float]:
     """Return each model's share of first places when the questions are drawn anew; a tie is shared."""
     random = np.random.RandomState(0)
-    models = len(values[0].value)
+    models = len(values[0].value) if values else 0
     totals = np.zeros((RESAMPLES, models))
     for v in values:
         asked, filled = ~np.isnan(v.value), np.nan_to_num(v.value)
@@ -303,11 +307,13 @@ def _firsts(values: Sequence[_Values]) -> list[float]:
             weights = np.bincount(random.randint(0, n, n), minlength=n)
             drawn = asked @ weights
             totals[r] += np.where(drawn > 0, filled @ weights / np.maximum(drawn, 1), mean)
-    best = totals >= totals.max(axis=1, keepdims=True) - 1e-12
+    best = totals >= totals.max(axis=1, keepdims=True, initial=0.0) - 1e-12
     return [float(x) for x in (best / best.sum(axis=1, keepdims=True)).mean(axis=0)]
 
 
 def _notes(models: Sequence[_Model], places: Sequence[Place], ks: Sequence[int]) -> Iterable[str]:
+    if not models:
+        return
     info = models[0].info
     if info.private:
         yield "The skills or topics are a private list: if it was kept so, no model was trained on it."
@@ -315,8 +321,8 @@ def _notes(models: Sequence[_Model], places: Sequence[Place], ks: Sequence[int])
         skills = {s.id for m in models for x in m.samples for s in x.question.skills}
         yield (
             f"The list is public ({len(skills)} skills were asked for): a model may have been trained on "
-            "these skills, on texts like those asked for, or on this rubric, and a rank cannot tell. Check with a "
-            "private list (--skills, --topics)."
+            "these skills, on texts like those asked for, or on this rubric, and a rank cannot tell. Check "
+            "with a private list (--skills, --topics)."
         )
     if info.reduce == "max":
         yield (
@@ -358,6 +364,15 @@ def board_header(board: Board) -> list[str]:
     ]
 
 
+def board_summary(board: Board) -> Table:
+    """Return a board as a table that a terminal has room for."""
+    rows = tuple(
+        (p.student, *_ranks(p), interval(p.score), f"{p.score.n}", _saturation(p)) for p in board.places
+    )
+    columns = ("Model", "Rank", "Ranks", "Group", "Score", "n", "Saturation")
+    return Table(board_title(board), columns, rows)
+
+
 def board_table(board: Board) -> Table:
     """Return a board as a table of text."""
     rows = []
@@ -365,7 +380,7 @@ def board_table(board: Board) -> Table:
     for p in board.places:
         found = {row.k: row.metrics[board.metric].estimate for row in p.by_k}
         best = dict(zip(found, p.published, strict=False))
-        cells = [str(p.rank), f"{p.rank_low}–{p.rank_high}", p.group, p.student, interval(p.score)]
+        cells = [*_ranks(p), p.student, interval(p.score)]
         cells += [f"{p.first:.0%}", str(p.score.n), *(interval(found[k]) for k in board.ks)]
         cells += [interval(best[k]) if k in best else "–" for k in board.ks] if own else []
         cells += [_saturation(p), f"{p.coverage:.0%}"]
@@ -373,6 +388,10 @@ def board_table(board: Board) -> Table:
     columns = ["Rank", "Ranks", "Group", "Model", "Score", "First", "n", *(f"k = {k}" for k in board.ks)]
     columns += [f"Best of texts, k = {k}" for k in board.ks] if own else []
     return Table(board_title(board), (*columns, "Saturation", "Coverage"), tuple(rows))
+
+
+def _ranks(place: Place) -> tuple[str, str, str]:
+    return str(place.rank), f"{place.rank_low}–{place.rank_high}", place.group
 
 
 def _saturation(place: Place) -> str:

@@ -43,7 +43,7 @@ def leaderboard(
 
       skillmix leaderboard results/runs/A results/runs/B -k 3
     """
-    from ..leaderboard import board_header, board_table, files, leaderboard
+    from ..leaderboard import board_header, board_summary, files, leaderboard
     from ..runs import read_run, write_file
 
     found = leaderboard([read_run(folder) for folder in _run_folders(runs)], metric, k)
@@ -56,7 +56,7 @@ def leaderboard(
     for board in found.boards:
         for line in board_header(board):
             show.out.print(f"[dim]{escape(line)}[/dim]", soft_wrap=True)
-        show.print_table(board_table(board))
+        show.print_table(board_summary(board))
         for note in board.notes:
             show.out.print(escape(f"Note: {note}"))
         show.out.print()

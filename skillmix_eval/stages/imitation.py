@@ -63,9 +63,11 @@ def beyond_imitation(
                 most = sum(bound(q, assumed) for q in here) / len(here)
                 rows.append(_row(row.k, assumed.name, most, row.metrics["full_marks"].estimate))
     adjusted = _holm([r.p for r in rows])
+    rows = [msgspec.structs.replace(r, p_holm=p) for r, p in zip(rows, adjusted, strict=True)]
+    last = {r.assumptions: r.k for r in rows if r.bound >= 1}  # a bound of 1 says nothing: once is enough
     return tuple(
-        msgspec.structs.replace(r, p_holm=p, sentence=_sentence(r, p))
-        for r, p in zip(rows, adjusted, strict=True)
+        msgspec.structs.replace(r, sentence=_sentence(r)) if r.bound < 1 or last[r.assumptions] == r.k else r
+        for r in rows
     )
 
 
@@ -84,14 +86,19 @@ def _holm(ps: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _sentence(row: Beyond, p: float) -> str:
+def _sentence(row: Beyond) -> str:
     found = row.full_marks
     shown = f"k = {row.k}: {found.value:.3f} [{found.low:.3f}, {found.high:.3f}] full marks, n = {found.n}"
     against = f"at most {row.bound:.2g} by copying ({row.assumptions})"
     if row.bound >= 1:
-        return f"{shown}: the assumptions bound nothing here, since every combination may be in the corpus."
+        return (
+            f"Up to k = {row.k} the assumptions '{row.assumptions}' bound nothing: every combination may be in "
+            "the corpus."
+        )
     if (found.value or 0.0) <= row.bound:
         return f"{shown}, {against}: no evidence, copying could explain it all."
     share = f"at least {row.novel:.0%} of them are new (at the interval's lower end {row.novel_low or 0:.0%})"
-    strength = "strong evidence" if p < 0.001 else "evidence" if p < 0.05 else "weak evidence"
-    return f"{shown}, {against}: {strength} (p = {p:.2g}, Holm); {share}, if the assumptions hold."
+    strength = (
+        "strong evidence" if row.p_holm < 0.001 else "evidence" if row.p_holm < 0.05 else "weak evidence"
+    )
+    return f"{shown}, {against}: {strength} (p = {row.p_holm:.2g}, Holm); {share}, if the assumptions hold."

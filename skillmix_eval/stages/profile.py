@@ -188,7 +188,7 @@ def _compared(
     few = here[:: -(-len(here) // MOST_QUESTIONS)]
     for p in few:
         products += rates[:, [skills[s] for s in p.skills]].prod(axis=1)
-    products *= rates[:, -1] / len(few)
+    products = np.maximum(products * rates[:, -1] / len(few), 1e-6)  # a ratio of a million is enough
     value, n = observed.value or 0.0, float(observed.n)
     if observed.se:  # means of several texts say more than as many single ones
         n = max(n, value * (1 - value) / observed.se**2)

@@ -62,7 +62,7 @@ def sentences(figures: Figures, reduce: str) -> list[str]:
             f"Foreseen at k = {next_k.k}: {next_k.value:.2f} [{next_k.low:.2f}, {next_k.high:.2f}] full "
             "marks (conjunctive model of the single points; the interval is given the model)."
         )
-    said += [row.sentence for row in figures.beyond]
+    said += [row.sentence for row in figures.beyond if row.sentence]
     if reduce == "max" and any(row.texts > row.questions for row in figures.by_k):
         said.append("Metrics are the best of several texts per question, as published: not for comparing.")
     for role, usage in figures.usage.items():
