@@ -92,13 +92,11 @@ def _sentence(row: Beyond) -> str:
     against = f"at most {row.bound:.2g} by copying ({row.assumptions})"
     if row.bound >= 1:
         return (
-            f"Up to k = {row.k} the assumptions '{row.assumptions}' bound nothing: every combination may be in "
-            "the corpus."
+            f"Up to k = {row.k} the assumptions '{row.assumptions}' bound nothing: every combination may "
+            "be in the corpus."
         )
     if (found.value or 0.0) <= row.bound:
         return f"{shown}, {against}: no evidence, copying could explain it all."
     share = f"at least {row.novel:.0%} of them are new (at the interval's lower end {row.novel_low or 0:.0%})"
-    strength = (
-        "strong evidence" if row.p_holm < 0.001 else "evidence" if row.p_holm < 0.05 else "weak evidence"
-    )
-    return f"{shown}, {against}: {strength} (p = {row.p_holm:.2g}, Holm); {share}, if the assumptions hold."
+    strength = "strong" if row.p_holm < 0.001 else "some" if row.p_holm < 0.05 else "weak"
+    return f"{shown}, {against}: {strength} evidence (p = {row.p_holm:.2g}, Holm); {share}, if the assumptions hold."
