@@ -135,7 +135,7 @@ def test_another_judge_costs_judge_calls_only(finished: Finished) -> None:
     assert done.code == 0, done.err
     assert [c.model for c in server.calls] == [OTHER_JUDGE] * 12
     assert "other-judge" in done.json["run"]["judge"]
-    assert done.json["run"]["student"] == f"openai/{STUDENT}"
+    assert done.json["run"]["student"].startswith(f"openai/{STUDENT}; base_url ")
 
 
 def test_judge_settings_when_regrading(finished: Finished) -> None:
