@@ -26,7 +26,7 @@ LAYERS = [
     {"plugins", "page"},
     {"pipeline"},
     {"evaluate"},
-    {"inputs", "leaderboard", "exports"},
+    {"inputs", "lm_eval_logs", "leaderboard", "exports"},
     {"cli", "adapt", "lm_eval_plugin", "gate"},
     {"__main__"},
 ]

@@ -99,4 +99,5 @@ def _sentence(row: Beyond) -> str:
         return f"{shown}, {against}: no evidence, copying could explain it all."
     share = f"at least {row.novel:.0%} of them are new (at the interval's lower end {row.novel_low or 0:.0%})"
     strength = "strong" if row.p_holm < 0.001 else "some" if row.p_holm < 0.05 else "weak"
-    return f"{shown}, {against}: {strength} evidence (p = {row.p_holm:.2g}, Holm); {share}, if the assumptions hold."
+    sure = f"{strength} evidence (p = {row.p_holm:.2g}, Holm)"
+    return f"{shown}, {against}: {sure}; {share}, if the assumptions hold."
