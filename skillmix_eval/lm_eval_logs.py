@@ -1,4 +1,4 @@
-"""lm-eval's sample logs of our tasks -> runs. Needs no lm-eval: the logs hold texts, verdicts and settings."""
+"""lm-eval's sample logs of our tasks -> runs. Needs no lm-eval: the logs hold all that a run does."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _logs(folder: Path) -> Iterable[Path]:
 
 
 def import_lm_eval(folder: Path, settings: Mapping[str, Any]) -> list[tuple[str, Run]]:
-    """Return one run per model, time and settings, from lm-eval's output folder; tasks of one k each are joined.
+    """Return one run per model, time and settings, from lm-eval's output; tasks of one k are joined.
 
     Raises BadInputError where a log is not of our tasks, was cut, or its lists are not the ones at hand.
     """
@@ -92,15 +92,14 @@ def _described(path: Path) -> tuple[str, str, dict[str, Any]]:
 def _run(model: str, logs: list[tuple[Path, dict[str, Any]]], settings: Mapping[str, Any]) -> Run:
     metadata = logs[0][1]
     ks = tuple(sorted({int(m["k"]) for _, m in logs}))
-    given = {
-        n: metadata[n] for n in ("domain", "seed", "split", "sampler", "texts", "reduce") if n in metadata
-    }
+    kept = ("domain", "seed", "split", "sampler", "texts", "reduce")
+    given: dict[str, Any] = {name: metadata[name] for name in kept if name in metadata}
     given |= {"protocol": str(metadata.get("protocol", "draft")).split(" ")[0], "refine": False, "k": ks}
     given |= {"n": max(int(m.get("n", 1)) for _, m in logs), "student": {"model": f"lm-eval/{model}"}}
     setting = prepare(make_spec({**given, **settings}), check_questions=False)
     if setting.domain.fingerprint != metadata["lists"]:
         raise BadInputError(
-            f"{logs[0][0]} was made with other lists ({metadata['lists']}) than those of {given['domain']} here; "
+            f"{logs[0][0]} was made with other lists ({metadata['lists']}) than {given['domain']} has here; "
             "name them with --skills and --topics."
         )
     samples = tuple(
@@ -111,7 +110,7 @@ def _run(model: str, logs: list[tuple[Path, dict[str, Any]]], settings: Mapping[
         describe(setting, str(metadata["judge"]), ("Imported from lm-eval's sample logs.",)),
         protocol=str(metadata.get("protocol", setting.protocol.name)),
         prompts={name: digest},
-        version=str(metadata.get("skillmix_eval", setting.domain.fingerprint)),
+        version=str(metadata.get("skillmix_eval", "unknown")),
     )
     return Run(setting.spec, info, samples)
 
