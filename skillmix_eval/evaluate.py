@@ -11,6 +11,7 @@ import msgspec
 from . import __version__
 from .calls import Caller, Spend, call_key
 from .domain import Domain, load_domain
+from .errors import BadInputError
 from .figures import Figures
 from .interfaces import Backend, Grader
 from .page import run_page
@@ -19,12 +20,16 @@ from .plugins import load_backend, load_grader
 from .records import Question, Sample
 from .runs import Run, RunInfo
 from .spec import Protocol, RunSpec, label, write_spec
+from .stages.imitation import Assumption, beyond_imitation
+from .stages.profile import profile
 from .stages.prompt import draft_request
 from .stages.report import markdown
 from .stages.sample import sample
 from .stages.summarise import summarise
 from .store import Store
 from .templates import Template, load_template
+
+ASSUMED = Path(__file__).parent / "frequencies.yaml"
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -183,15 +188,37 @@ def run_labels(run: Run, show_private: bool = False) -> dict[str, str]:
     return labels
 
 
-def run_figures(run: Run, show_private: bool = False) -> Figures:
-    """Return the figures of a run."""
+def run_figures(run: Run, show_private: bool = False, assumptions: Sequence[Assumption] = ()) -> Figures:
+    """Return the figures of a run, with those on copying where assumptions about a corpus are given."""
     labels = run_labels(run, show_private)
-    return summarise(run.samples, run.info.reduce, labels, run.info.held_out_categories)
+    figures = summarise(run.samples, run.info.reduce, labels, run.info.held_out_categories)
+    return msgspec.structs.replace(
+        figures,
+        profile=profile(run.samples, labels),
+        beyond=beyond_imitation(run.samples, figures, assumptions),
+    )
 
 
-def report_files(run: Run, show_private: bool = False) -> dict[str, bytes]:
+class _Assumptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    assumptions: tuple[Assumption, ...]
+
+
+def read_assumptions(given: str) -> tuple[Assumption, ...]:
+    """Read what is assumed of a training corpus from a YAML file; `assumed` is the file in this package."""
+    path = ASSUMED if given == "assumed" else Path(given)
+    try:
+        return msgspec.yaml.decode(path.read_bytes(), type=_Assumptions).assumptions
+    except OSError as error:
+        raise BadInputError(f"The frequencies {path} cannot be read: {error.strerror}.") from None
+    except msgspec.MsgspecError as error:
+        raise BadInputError(f"The frequencies {path} are not as in {ASSUMED}: {error}.") from None
+
+
+def report_files(
+    run: Run, show_private: bool = False, assumptions: Sequence[Assumption] = ()
+) -> dict[str, bytes]:
     """Return what people and programs read of a run, by file name: the same run gives the same bytes."""
-    figures, info = run_figures(run, show_private), run.info
+    figures, info = run_figures(run, show_private, assumptions), run.info
     title, header = report_title(info), report_header(info)
     spec, labels = write_spec(run.spec), run_labels(run, show_private)
     page = run_page(title, header, figures, info.reduce, run.samples, labels, spec)

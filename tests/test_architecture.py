@@ -26,8 +26,8 @@ LAYERS = [
     {"plugins", "page"},
     {"pipeline"},
     {"evaluate"},
-    {"inputs"},
-    {"cli", "adapt", "lm_eval_plugin", "gate", "leaderboard"},
+    {"inputs", "lm_eval_logs", "leaderboard", "exports"},
+    {"cli", "adapt", "lm_eval_plugin", "gate"},
     {"__main__"},
 ]
 FOLDERS = {"stages", "graders", "backends", "styles", "methods"}

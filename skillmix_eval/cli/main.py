@@ -11,7 +11,7 @@ import rich_click as click
 
 from .. import __version__
 from ..errors import SkillMixError, unknown
-from . import bring, harness, look, score, show
+from . import board, bring, harness, look, score, show
 
 OK, INTERNAL, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -39,6 +39,8 @@ def cli() -> None:
 
 
 for command in (score.run, look.sample, score.grade, bring.import_, look.report, look.check):
+    cli.add_command(command)
+for command in (board.leaderboard, board.export):
     cli.add_command(command)
 for command in (harness.lm_eval, harness.lm_eval_path):
     cli.add_command(command)

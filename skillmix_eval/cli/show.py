@@ -44,11 +44,16 @@ def print_report(title: str, header: Sequence[str], figures: Figures, reduce: st
         out.print(f"[dim]{escape(line)}[/dim]", soft_wrap=True)
     for table in tables(figures):
         if table.brief:
-            out.print(_rich_table(table))
-            if table.note:
-                out.print(f"[dim]{escape(table.note)}[/dim]\n")
+            print_table(table)
     for line in sentences(figures, reduce):
         out.print(escape(line))
+
+
+def print_table(table: Table) -> None:
+    """Print a table and its note."""
+    out.print(_rich_table(table))
+    if table.note:
+        out.print(f"[dim]{escape(table.note)}[/dim]\n")
 
 
 def _rich_table(table: Table) -> RichTable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..figures import METRICS, Figure, Figures, GroupRow, KRow
+from ..figures import METRICS, Ability, Beyond, Composition, Figure, Figures, GroupRow, KRow
 from ..records import Record
 from ..stats import Estimate
 
@@ -36,6 +36,10 @@ def tables(figures: Figures) -> list[Table]:
         _groups("Weakest skills", "Skill", figures.by_skill[:5]),
         _groups("All skills, weakest first", "Skill", figures.by_skill, brief=False),
         _groups("Topics, lowest first", "Topic", figures.by_topic, "Full marks", brief=False),
+        _abilities("Skill profile, weakest first", "Skill", figures.profile.skills),
+        _abilities("Category profile, weakest first", "Category", figures.profile.categories),
+        _composition(figures.profile.composition),
+        _beyond(figures.beyond),
     ]
     return [table for table in found if table.rows]
 
@@ -52,6 +56,13 @@ def sentences(figures: Figures, reduce: str) -> list[str]:
         )
     elif any(row.scored_texts for row in figures.by_k):
         said.append(f"Saturation point: not reached up to k = {figures.by_k[-1].k}.")
+    next_k = figures.profile.prediction
+    if next_k:
+        said.append(
+            f"Foreseen at k = {next_k.k}: {next_k.value:.2f} [{next_k.low:.2f}, {next_k.high:.2f}] full "
+            "marks (conjunctive model of the single points; the interval is given the model)."
+        )
+    said += [row.sentence for row in figures.beyond if row.sentence]
     if reduce == "max" and any(row.texts > row.questions for row in figures.by_k):
         said.append("Metrics are the best of several texts per question, as published: not for comparing.")
     for role, usage in figures.usage.items():
@@ -64,12 +75,22 @@ def markdown(title: str, header: Sequence[str], figures: Figures, reduce: str) -
     """Return the report as Markdown."""
     lines = [f"# {_cell(title)}", "", *(f"- {_cell(line)}" for line in header), ""]
     for table in tables(figures):
-        lines += [f"## {table.title}", ""]
-        lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in (table.columns,)]
-        lines += ["|" + "---|" * len(table.columns)]
-        lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in table.rows]
-        lines += ["", *([table.note, ""] if table.note else [])]
+        lines += markdown_table(table)
     return "\n".join([*lines, *(f"{s}\n" for s in sentences(figures, reduce))])
+
+
+def markdown_table(table: Table, header: Sequence[str] = ()) -> list[str]:
+    """Return a table's lines of Markdown, with its heading and lines of header above and its note below."""
+    lines = [
+        f"## {_cell(table.title)}",
+        "",
+        *(f"- {_cell(line)}" for line in header),
+        *([""] if header else []),
+    ]
+    lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in (table.columns,)]
+    lines += ["|" + "---|" * len(table.columns)]
+    lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in table.rows]
+    return [*lines, "", *([table.note, ""] if table.note else [])]
 
 
 def interval(estimate: Estimate) -> str:
@@ -126,6 +147,69 @@ def _groups(
 ) -> Table:
     cells = tuple((row.label, str(row.estimate.n), interval(row.estimate)) for row in rows)
     return Table(title, (what, "n", value), cells, brief=brief)
+
+
+def _abilities(title: str, what: str, rows: Sequence[Ability]) -> Table:
+    cells = tuple(
+        (
+            row.label,
+            str(row.questions),
+            f"{row.missing} of {row.asked}",
+            f"{row.missing / row.asked:.2f}",
+            f"{row.value:.2f} [{row.low:.2f}, {row.high:.2f}]",
+            f"{row.weakest:.0%}",
+        )
+        for row in rows
+    )
+    note = (
+        "Ability is the rate of points shrunk towards the mean (empirical Bayes), with its 95 % interval; "
+        "missing counts texts; the last column is the chance of being in the weakest tenth."
+    )
+    columns = (what, "n", "Missing", "Missing rate", "Ability", "Weakest tenth")
+    return Table(title, columns, cells, note, brief=False)
+
+
+def _composition(rows: Sequence[Composition]) -> Table:
+    cells = tuple(
+        (
+            str(row.k),
+            interval(row.observed),
+            f"{row.product:.2f}",
+            f"{row.ratio:.2f} [{row.low:.2f}, {row.high:.2f}]",
+        )
+        for row in rows
+    )
+    note = ""
+    if rows:
+        note = (
+            f"Product: the rates of each question's skills as measured at k = {rows[0].base_k}, multiplied. "
+            "A ratio below 1 is what combining costs."
+        )
+        if rows[0].k == rows[0].base_k:
+            note += " With one k only, the ratio says no more than whether a text's points come together."
+    columns = ("k", "Full marks", "Product of skill rates", "Ratio")
+    return Table("Composition gap", columns, cells, note)
+
+
+def _beyond(rows: Sequence[Beyond]) -> Table:
+    cells = tuple(
+        (
+            row.assumptions,
+            str(row.k),
+            interval(row.full_marks),
+            f"{row.bound:.2g}",
+            "–" if row.novel is None else f"{row.novel:.0%}",
+            "–" if row.novel_low is None else f"{row.novel_low:.0%}",
+            f"{row.p_holm:.2g}",
+        )
+        for row in rows
+    )
+    note = (
+        "Bound: the most full marks that copying could give, (skill frequency)^k x topic frequency x corpus "
+        "texts, under the assumptions named. p: exact binomial, Holm over all rows."
+    )
+    columns = ("Assumptions", "k", "Full marks", "Bound", "New, at least", "at the low end", "p")
+    return Table("Beyond imitation", columns, cells, note)
 
 
 def _cell(text: str) -> str:
