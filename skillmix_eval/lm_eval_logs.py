@@ -45,7 +45,7 @@ class _Line(msgspec.Struct, frozen=True):
 
 def is_lm_eval(folder: Path) -> bool:
     """Tell whether a folder holds lm-eval's sample logs."""
-    return next(_logs(folder), None) is not None
+    return any(True for _ in _logs(folder))
 
 
 def _logs(folder: Path) -> Iterable[Path]:
