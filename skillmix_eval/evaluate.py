@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -112,22 +113,34 @@ def evaluate(
 async def _evaluate(
     setting: Setting, store: Store, on_sample: Callable[[Sample], None], jobs: Sequence[Job] | None
 ) -> Result:
+    work = jobs if jobs is not None else jobs_for(setting.questions(), setting.protocol.texts)
+    async with opened(setting, store, asks_student=jobs is None) as plan:
+        samples = await run(plan, work, on_sample)
+    info = describe(setting, plan.grader.fingerprint)
+    return Result(Run(setting.spec, info, samples), spent(plan))
+
+
+@asynccontextmanager
+async def opened(setting: Setting, store: Store, asks_student: bool = True) -> AsyncIterator[Plan]:
+    """Give the plan of a setting, its models ready to be asked through the store, and close them after."""
     spec, protocol = setting.spec, setting.protocol
     grader = load_grader(spec, setting.domain, protocol)
     judge = load_backend(spec.judge) if spec.judge and spec.judge.model != "rules" else None
-    student = load_backend(spec.student) if jobs is None else None
+    student = load_backend(spec.student) if asks_student else None
     ask_student = Caller(student, store) if student else None
     ask_judge = Caller(judge, store) if judge else None
-    plan = Plan(protocol, spec.student, setting.draft, setting.refine, grader, ask_student, ask_judge)
-    work = jobs if jobs is not None else jobs_for(setting.questions(), protocol.texts)
     try:
-        samples = await run(plan, work, on_sample)
+        yield Plan(protocol, spec.student, setting.draft, setting.refine, grader, ask_student, ask_judge)
     finally:
         for backend in (student, judge):
             if backend:
                 await backend.aclose()
-    spend = {role: ask.spend for role, ask in (("student", ask_student), ("judge", ask_judge)) if ask}
-    return Result(Run(spec, describe(setting, grader.fingerprint), samples), spend)
+
+
+def spent(plan: Plan) -> dict[str, Spend]:
+    """Return what was paid for so far, by role."""
+    asked = {"student": plan.ask_student, "judge": plan.ask_judge}
+    return {role: ask.spend for role, ask in asked.items() if ask}
 
 
 def describe(setting: Setting, judge: str, notes: tuple[str, ...] = ()) -> RunInfo:

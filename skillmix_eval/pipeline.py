@@ -78,7 +78,7 @@ async def run(plan: Plan, jobs: Iterable[Job], on_sample: Callable[[Sample], Non
     limits = [ask.backend.limit for ask in (plan.ask_student, plan.ask_judge) if ask]
     try:
         async with asyncio.TaskGroup() as group:
-            for _ in range(sum(limits)):
+            for _ in range(max(1, sum(limits))):
                 group.create_task(work())
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from None

@@ -50,9 +50,10 @@ def sample(spec_file: Path | None, prompts: bool, show_private: bool, json: bool
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--markdown", is_flag=True, help="Print Markdown.")
+@options.population
 @options.show_private
 @options.as_json
-def report(folder: Path, markdown: bool, show_private: bool, json: bool) -> None:
+def report(folder: Path, markdown: bool, population: str, show_private: bool, json: bool) -> None:
     """Show the tables of one run (FOLDER is its run folder), computed anew from its samples."""
     from ..evaluate import report_files, report_header, report_title, run_figures
     from ..runs import read_run
@@ -62,7 +63,8 @@ def report(folder: Path, markdown: bool, show_private: bool, json: bool) -> None
         sys.stdout.buffer.write(report_files(run, show_private)["scores.json" if json else "report.md"])
         return
     figures = run_figures(run, show_private)
-    show.print_report(report_title(run.info), report_header(run.info), figures, run.info.reduce)
+    title, header = report_title(run.info), report_header(run.info)
+    show.print_report(title, header, figures, run.info.reduce, population)
 
 
 @click.command()

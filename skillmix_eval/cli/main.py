@@ -11,7 +11,7 @@ import rich_click as click
 
 from .. import __version__
 from ..errors import SkillMixError, unknown
-from . import bring, look, score
+from . import bring, decide, look, score
 
 OK, INTERNAL, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -38,7 +38,8 @@ def cli() -> None:
     """
 
 
-for command in (score.run, look.sample, score.grade, bring.import_, look.report, look.check):
+COMMANDS = (score.run, look.sample, score.grade, bring.import_, look.report, look.check, decide.compare)
+for command in COMMANDS:
     cli.add_command(command)
 
 

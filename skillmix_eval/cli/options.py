@@ -17,6 +17,13 @@ DEFAULT_STORE = Path("results/store.sqlite")
 _JUDGE = "judge_"
 
 as_json = click.option("--json", "json", is_flag=True, help="Print one JSON document and nothing else.")
+population = click.option(
+    "--population",
+    type=click.Choice(["list", "skills"]),
+    default="list",
+    show_default=True,
+    help="Whom intervals speak for: this list of skills, or also new skills of the same kind.",
+)
 show_private = click.option(
     "--show-private", is_flag=True, help="Show the names of private skills and topics."
 )

@@ -89,7 +89,7 @@ def _running_square(d: np.ndarray) -> np.ndarray:
     """Estimate E[D^2] before each question from those before it."""
     n = d.shape[-1]
     before = np.cumsum(d**2, axis=-1) - d**2
-    return (_PRIOR_WEIGHT * _PRIOR_SQUARE + before) / (_PRIOR_WEIGHT + np.arange(n))
+    return np.asarray((_PRIOR_WEIGHT * _PRIOR_SQUARE + before) / (_PRIOR_WEIGHT + np.arange(n)))
 
 
 def _kelly(gains: np.ndarray, bets: np.ndarray) -> np.ndarray:

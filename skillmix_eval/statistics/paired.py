@@ -116,6 +116,17 @@ def t_interval(differences: np.ndarray) -> tuple[float, float]:
     return max(-1.0, value - half), min(1.0, value + half)
 
 
+def mean_interval(differences: np.ndarray) -> tuple[float, float, float]:
+    """Return (low, mean, high) of differences on any scale, such as words: t, 95 %."""
+    from scipy.stats import t
+
+    n, mean = len(differences), float(differences.mean())
+    if n < 2:
+        return -math.inf, mean, math.inf
+    half = float(t.ppf(0.975, n - 1)) * float(differences.std(ddof=1)) / math.sqrt(n)
+    return mean - half, mean, mean + half
+
+
 def spread(differences: np.ndarray) -> float:
     """Return the standard deviation with one question added at each of -1 and 1.
 
@@ -160,6 +171,50 @@ def detectable(differences: np.ndarray, power: float = POWER) -> float:
 
     quantiles = float(norm.ppf(0.975) + norm.ppf(power))
     return min(1.0, quantiles * spread(differences) / math.sqrt(len(differences)))
+
+
+def regression_p(drops: np.ndarray) -> float:
+    """Return the one-sided p of "no drop", for old minus new: mid-p McNemar, or t where scores are graded."""
+    if is_binary(drops):
+        return mcnemar_worse(int((drops > 0).sum()), int((drops < 0).sum()))
+    return _upper_t(drops, 0.0)
+
+
+def tolerated_p(drops: np.ndarray, allowed: float) -> float:
+    """Return the one-sided p of "the drop is `allowed` or more", for old minus new.
+
+    Non-inferiority by Tango's score statistic for 0/1 scores: near 0 and 1 a t interval lets real drops pass
+    up to twice as often as stated. Graded scores: t, with the spread of Bonett and Price.
+    """
+    from scipy.stats import norm
+
+    if is_binary(drops):
+        worse, better = int((drops > 0).sum()), int((drops < 0).sum())
+        return float(norm.cdf(tango_z(worse, better, len(drops), allowed)))
+    return _upper_t(-drops, -allowed)
+
+
+def _upper_t(values: np.ndarray, null: float) -> float:
+    from scipy.stats import t
+
+    n = len(values)
+    if n < 2:
+        return 1.0
+    return float(t.sf((float(values.mean()) - null) * math.sqrt(n) / spread(values), n - 1))
+
+
+def unpaired_p(old: tuple[float, int], new: tuple[float, int], allowed: float) -> tuple[float, float]:
+    """Return (p of "no drop", p of "the drop is `allowed` or more") from two (mean, n) of other questions.
+
+    Each side gets one success and one failure (Agresti and Caffo 2000); a graded score varies no more than
+    a 0/1 score with its mean, so this is safe for both.
+    """
+    from scipy.stats import norm
+
+    means = [(p * n + 1) / (n + 2) for p, n in (old, new)]
+    se = math.sqrt(sum(p * (1 - p) / (n + 2) for p, (_, n) in zip(means, (old, new), strict=True)))
+    drop = means[0] - means[1]
+    return float(norm.sf(drop / se)), float(norm.cdf((drop - allowed) / se))
 
 
 def holm(p: Sequence[float]) -> list[float]:
