@@ -194,7 +194,13 @@ def _metric_table(title: str, rows: Sequence[Row], population: str, how: str) ->
 
 def _group_table(title: str, what: str, rows: Sequence[Row], brief: bool = True) -> Table:
     cells = tuple(
-        (r.label, str(r.difference.n), difference_cell(r.difference), f"{r.shrunk or 0.0:+.2f}", _p(r.p_adjusted))
+        (
+            r.label,
+            str(r.difference.n),
+            difference_cell(r.difference),
+            f"{r.shrunk or 0.0:+.2f}",
+            _p(r.p_adjusted),
+        )
         for r in rows
     )
     note = (

@@ -14,6 +14,7 @@ from ..spec import CHOICES, ModelSpec, RunSpec, make_spec, option_fields, parse_
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_STORE = Path("results/store.sqlite")
+MODEL_SETTINGS = set(ModelSpec.__struct_fields__) - {"model"}
 _JUDGE = "judge_"
 
 as_json = click.option("--json", "json", is_flag=True, help="Print one JSON document and nothing else.")
@@ -83,7 +84,7 @@ def to_spec(given: dict[str, Any], file: Path | None = None) -> RunSpec:
     for role in ("student", "judge"):
         if isinstance(settings.get(role), str):
             settings[role] = {"model": settings[role]}
-    models = set(ModelSpec.__struct_fields__) - {"model"}
+    models = MODEL_SETTINGS
     for name, value in given.items():
         if value is None:
             continue

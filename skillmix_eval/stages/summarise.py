@@ -68,9 +68,7 @@ def _with_new_skills(samples: Sequence[Sample], reduce: str, value: Callable[[Sc
     return replace(found, new_skills=new_skills(list(means.values()), [skills[q] for q in means]))
 
 
-def _by_question(
-    samples: Sequence[Sample], value: Callable[[Score], float]
-) -> dict[str, list[float | None]]:
+def _by_question(samples: Sequence[Sample], value: Callable[[Score], float]) -> dict[str, list[float | None]]:
     by_question: dict[str, list[float | None]] = defaultdict(list)
     for sample in samples:
         by_question[sample.question.id].append(value(sample.score) if sample.score else None)

@@ -89,7 +89,7 @@ def pairs_to_decide(rates: Rates, alpha: float, beta: float) -> int:
 
 
 def power_of(rates: Rates, n: int, alpha: float) -> float:
-    """Return the chance that a one-sided test on n shared questions sees the drop (the inverse of the above)."""
+    """Return the chance that a one-sided test on n shared questions sees the drop."""
     from scipy.stats import norm
 
     pi, drop = discordance(rates), rates.drop
