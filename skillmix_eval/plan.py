@@ -92,25 +92,16 @@ def plan(assumed: Assumed, price: Price | None = None) -> Planned:
         for d in sorted(drops)
     )
     cost = price.of_text if price else None
-    ways = [
-        (
-            "compare, same questions",
-            planning.pairs_to_see(rates, a.power, a.alpha),
-            f"sees the drop with {a.power:.0%}",
-        ),
-        (
-            "compare, different questions",
-            planning.pairs_unpaired(rates, a.power, a.alpha),
-            "asked of each model anew",
-        ),
-        ("gate, fixed size", fixed, f"alarm {a.alpha:.0%}, miss {a.beta:.0%} at most"),
-        ("gate, sequential, no drop", round(sequential[0].mean), "mean; the same error rates"),
-        (
-            f"gate, sequential, drop {sequential[-1].true_drop:g}",
-            round(sequential[-1].mean),
-            "mean; the same error rates",
-        ),
-    ]
+    fits = f"sees the drop with {a.power:.0%}"
+    rates_of_error = f"alarm {a.alpha:.0%}, miss {a.beta:.0%} at most"
+    large = sequential[-1]
+    ways = (
+        ("compare, same questions", planning.pairs_to_see(rates, a.power, a.alpha), fits),
+        ("compare, other questions", planning.pairs_unpaired(rates, a.power, a.alpha), fits),
+        ("gate, fixed size", fixed, rates_of_error),
+        ("gate, sequential, no drop", round(sequential[0].mean), f"mean; {rates_of_error}"),
+        (f"gate, sequential, drop {large.true_drop:g}", round(large.mean), f"mean; {rates_of_error}"),
+    )
     needs = tuple(Need(way, n, note, None if cost is None else n * cost) for way, n, note in ways)
     sights = tuple(_sight(n, a) for n in SIZES)
     return Planned(a, planning.discordance(rates), needs, sequential, sights, cost)
@@ -229,10 +220,11 @@ def _paper_table(found: Planned) -> Table:
 def sentences(found: Planned) -> list[str]:
     """Return the plan in words."""
     a = found.assumed
-    said = [
+    assumed = (
         f"Assumed ({a.source}): full marks {a.baseline:.2f}, correlation {a.correlation:.2f} between the "
         f"models within a question, so that they differ on {found.discordance:.0%} of the questions."
-    ]
+    )
+    said = [assumed]
     sight = next(s for s in found.sights if s.questions == _PAPER)
     if sight.visible_drop is not None:
         said.append(

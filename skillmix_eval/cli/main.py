@@ -47,6 +47,7 @@ COMMANDS = (
     look.check,
     decide.compare,
     decide.gate,
+    decide.plan,
 )
 for command in COMMANDS:
     cli.add_command(command)

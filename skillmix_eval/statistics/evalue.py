@@ -42,8 +42,11 @@ def evidence(differences: np.ndarray, drop: float, binary: bool) -> Evidence:
     square = _running_square(d)
     alarm = _kelly(d, np.minimum(_MOST, drop / square))
     passing = _kelly(drop - d, np.minimum(_MOST, drop / (square + drop**2)))
-    mixed_pass = _mixture(drop - d, _PASS_BETS if binary else _GRADED_BETS)
-    mixed_alarm = _closed_form(d) if binary else _mixture(d, _GRADED_BETS)
+    if binary:
+        worse, better = np.cumsum(d > 0, axis=-1), np.cumsum(d < 0, axis=-1)
+        mixed_alarm, mixed_pass = log_e_mixture(worse, better), _mixture_of_counts(worse, better, drop)
+    else:
+        mixed_alarm, mixed_pass = _mixture(d), _mixture(drop - d)
     return Evidence(_mean(alarm, mixed_alarm), _mean(passing, mixed_pass))
 
 
@@ -96,15 +99,25 @@ def _kelly(gains: np.ndarray, bets: np.ndarray) -> np.ndarray:
     return np.cumsum(np.log1p(bets * gains), axis=-1)
 
 
-def _mixture(gains: np.ndarray, bets: np.ndarray) -> np.ndarray:
+def _mixture(gains: np.ndarray) -> np.ndarray:
     total = np.full(gains.shape, -np.inf)
-    for bet in bets:
+    for bet in _GRADED_BETS:
         total = np.logaddexp(total, np.cumsum(np.log1p(bet * gains), axis=-1))
-    return total - math.log(len(bets))
+    return total - math.log(len(_GRADED_BETS))
 
 
-def _closed_form(d: np.ndarray) -> np.ndarray:
-    return log_e_mixture(np.cumsum(d > 0, axis=-1), np.cumsum(d < 0, axis=-1))
+def _mixture_of_counts(worse: np.ndarray, better: np.ndarray, drop: float) -> np.ndarray:
+    """Return log of the mean over bets of (1 - l(1 - drop))^b (1 + l(1 + drop))^c (1 + l drop)^s."""
+    n = np.arange(1, worse.shape[-1] + 1)
+    total, largest = np.zeros(worse.shape), np.full(worse.shape, -np.inf)
+    for bet in _PASS_BETS:
+        tie = math.log1p(bet * drop)
+        lost, won = math.log1p(-bet * (1 - drop)) - tie, math.log1p(bet * (1 + drop)) - tie
+        power = lost * worse + won * better + tie * n
+        over = np.maximum(largest, power)
+        total = total * np.exp(largest - over) + np.exp(power - over)
+        largest = over
+    return np.asarray(largest + np.log(total / len(_PASS_BETS)))
 
 
 def _mean(first: np.ndarray, second: np.ndarray) -> np.ndarray:
