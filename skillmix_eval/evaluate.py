@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -139,21 +140,33 @@ async def _evaluate(
     on_sample: Callable[[Sample], None],
     jobs: Sequence[Job] | None,
 ) -> Result:
+    work = jobs if jobs is not None else jobs_for(setting.questions(), setting.protocol.texts)
+    async with opened(setting, models, store) as plan:
+        samples = await run(plan, work, on_sample)
+    info = describe(setting, plan.grader.fingerprint)
+    return Result(Run(setting.spec, info, samples), spent(plan))
+
+
+@asynccontextmanager
+async def opened(setting: Setting, models: Models, store: Store | None) -> AsyncIterator[Plan]:
+    """Give the plan of a setting, its models ready to be asked through the store, and close them after."""
     spec, protocol = setting.spec, setting.protocol
     backends = {"student": models.student, "judge": models.judge}
     ask = {role: Caller(backend, store) if backend else None for role, backend in backends.items()}
-    plan = Plan(
-        protocol, spec.student, setting.draft, setting.refine, models.grader, ask["student"], ask["judge"]
-    )
-    work = jobs if jobs is not None else jobs_for(setting.questions(), protocol.texts)
     try:
-        samples = await run(plan, work, on_sample)
+        yield Plan(
+            protocol, spec.student, setting.draft, setting.refine, models.grader, ask["student"], ask["judge"]
+        )
     finally:
         for backend in backends.values():
             if backend:
                 await backend.aclose()
-    spend = {role: caller.spend for role, caller in ask.items() if caller}
-    return Result(Run(spec, describe(setting, models.grader.fingerprint), samples), spend)
+
+
+def spent(plan: Plan) -> dict[str, Spend]:
+    """Return what was paid for so far, by role."""
+    asked = {"student": plan.ask_student, "judge": plan.ask_judge}
+    return {role: ask.spend for role, ask in asked.items() if ask}
 
 
 def describe(setting: Setting, judge: str, notes: tuple[str, ...] = ()) -> RunInfo:

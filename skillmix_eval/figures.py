@@ -20,6 +20,7 @@ class Figure(Record, frozen=True, gc=False):
     estimate: Estimate
     lowest: float | None  # every unscored text counted as 0
     highest: float | None  # every unscored text counted as 1
+    new_skills: Estimate | None = None  # the same mean, with the interval for skills not on this list
 
 
 class KRow(Record, frozen=True, gc=False):

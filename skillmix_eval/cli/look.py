@@ -55,9 +55,12 @@ def sample(spec_file: Path | None, prompts: bool, show_private: bool, json: bool
     help="Set full marks against copying from a corpus, with the frequencies of skills and topics that this "
     "YAML file assumes; `assumed` takes ours.",
 )
+@options.population
 @options.show_private
 @options.as_json
-def report(folder: Path, markdown: bool, frequencies: str | None, show_private: bool, json: bool) -> None:
+def report(
+    folder: Path, markdown: bool, frequencies: str | None, population: str, show_private: bool, json: bool
+) -> None:
     """Show the tables of one run (FOLDER is its run folder), computed anew from its samples."""
     from ..evaluate import read_assumptions, report_files, report_header, report_title, run_figures
     from ..runs import read_run
@@ -69,7 +72,8 @@ def report(folder: Path, markdown: bool, frequencies: str | None, show_private: 
         sys.stdout.buffer.write(files["scores.json" if json else "report.md"])
         return
     figures = run_figures(run, show_private, assumptions)
-    show.print_report(report_title(run.info), report_header(run.info), figures, run.info.reduce)
+    title, header = report_title(run.info), report_header(run.info)
+    show.print_report(title, header, figures, run.info.reduce, population)
 
 
 @click.command()

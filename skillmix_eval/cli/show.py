@@ -35,17 +35,24 @@ def escape(words: str) -> str:
     return markup.escape(visible(words))
 
 
-def print_report(title: str, header: Sequence[str], figures: Figures, reduce: str) -> None:
+def print_report(
+    title: str, header: Sequence[str], figures: Figures, reduce: str, population: str = "list"
+) -> None:
     """Print a run's tables and what is to be said about them."""
     from ..stages.report import sentences, tables
 
+    print_tables(title, header, tables(figures, population), sentences(figures, reduce))
+
+
+def print_tables(title: str, header: Sequence[str], tables: Sequence[Table], said: Sequence[str]) -> None:
+    """Print brief tables under a title, and sentences below them."""
     out.print(f"\n[bold]{escape(title)}[/bold]")
     for line in header:
         out.print(f"[dim]{escape(line)}[/dim]", soft_wrap=True)
-    for table in tables(figures):
+    for table in tables:
         if table.brief:
             print_table(table)
-    for line in sentences(figures, reduce):
+    for line in said:
         out.print(escape(line))
 
 

@@ -19,8 +19,11 @@ class Table(Record, frozen=True, gc=False):
     brief: bool = True
 
 
-def tables(figures: Figures) -> list[Table]:
-    """Return all tables of a report, most important first; empty ones are left out."""
+def tables(figures: Figures, population: str = "list") -> list[Table]:
+    """Return all tables of a report, most important first; empty ones are left out.
+
+    `population` is "list" or "skills": whether the interval for new skills is shown in brief too.
+    """
     with_naming = any(row.named for row in figures.by_k)
     found = [
         _metrics("Scores by number of skills k", figures.by_k, lambda r: r.metrics),
@@ -29,6 +32,7 @@ def tables(figures: Figures) -> list[Table]:
             figures.by_k if with_naming else (),
             lambda r: r.metrics_naming_allowed,
         ),
+        _populations(figures.by_k, brief=population == "skills"),
         _texts(figures.by_k),
         _groups("Where points are lost", "Rubric item", figures.by_item),
         _groups("Held-out and train categories", "Skills of", figures.by_part),
@@ -73,10 +77,15 @@ def sentences(figures: Figures, reduce: str) -> list[str]:
 
 def markdown(title: str, header: Sequence[str], figures: Figures, reduce: str) -> str:
     """Return the report as Markdown."""
+    return markdown_of(title, header, tables(figures), sentences(figures, reduce))
+
+
+def markdown_of(title: str, header: Sequence[str], shown: Sequence[Table], said: Sequence[str]) -> str:
+    """Return any tables as Markdown, with a title, lines above them and sentences below."""
     lines = [f"# {_cell(title)}", "", *(f"- {_cell(line)}" for line in header), ""]
-    for table in tables(figures):
+    for table in shown:
         lines += markdown_table(table)
-    return "\n".join([*lines, *(f"{s}\n" for s in sentences(figures, reduce))])
+    return "\n".join([*lines, *(f"{s}\n" for s in said)])
 
 
 def markdown_table(table: Table, header: Sequence[str] = ()) -> list[str]:
@@ -112,6 +121,21 @@ def _metrics(title: str, rows: Sequence[KRow], metrics: Callable[[KRow], dict[st
     if any(row.coverage < 1 for row in rows):
         note += " In parentheses: what the mean would be if all unscored texts were 0, and if all were 1."
     return Table(title, ("k", "n", *METRICS.values(), "Coverage"), tuple(cells), note)
+
+
+def _populations(rows: Sequence[KRow], brief: bool) -> Table:
+    cells = []
+    for row in rows:
+        for metric, label in METRICS.items():
+            found = row.metrics[metric]
+            new = found.new_skills or found.estimate
+            cells.append((str(row.k), label, str(new.n), interval(found.estimate), interval(new)))
+    note = (
+        "The first interval is for new questions on this list of skills; the second for other skills of the "
+        "same kind, of which this list is a sample: questions that share a skill are alike."
+    )
+    columns = ("k", "Metric", "n", "This list", "New skills")
+    return Table("Intervals by population", columns, tuple(cells), note, brief)
 
 
 def _figure(figure: Figure) -> str:
