@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,7 @@ import msgspec
 from . import __version__
 from .calls import Caller, Spend, call_key
 from .domain import Domain, load_domain
+from .errors import BadInputError
 from .figures import Figures
 from .interfaces import Backend, Grader
 from .page import run_page
@@ -19,12 +21,16 @@ from .plugins import load_backend, load_grader
 from .records import Question, Sample
 from .runs import Run, RunInfo
 from .spec import Protocol, RunSpec, label, write_spec
+from .stages.imitation import Assumption, beyond_imitation
+from .stages.profile import profile
 from .stages.prompt import draft_request
 from .stages.report import markdown
 from .stages.sample import sample
 from .stages.summarise import summarise
 from .store import Store
 from .templates import Template, load_template
+
+ASSUMED = Path(__file__).parent / "frequencies.yaml"
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -134,21 +140,33 @@ async def _evaluate(
     on_sample: Callable[[Sample], None],
     jobs: Sequence[Job] | None,
 ) -> Result:
+    work = jobs if jobs is not None else jobs_for(setting.questions(), setting.protocol.texts)
+    async with opened(setting, models, store) as plan:
+        samples = await run(plan, work, on_sample)
+    info = describe(setting, plan.grader.fingerprint)
+    return Result(Run(setting.spec, info, samples), spent(plan))
+
+
+@asynccontextmanager
+async def opened(setting: Setting, models: Models, store: Store | None) -> AsyncIterator[Plan]:
+    """Give the plan of a setting, its models ready to be asked through the store, and close them after."""
     spec, protocol = setting.spec, setting.protocol
     backends = {"student": models.student, "judge": models.judge}
     ask = {role: Caller(backend, store) if backend else None for role, backend in backends.items()}
-    plan = Plan(
-        protocol, spec.student, setting.draft, setting.refine, models.grader, ask["student"], ask["judge"]
-    )
-    work = jobs if jobs is not None else jobs_for(setting.questions(), protocol.texts)
     try:
-        samples = await run(plan, work, on_sample)
+        yield Plan(
+            protocol, spec.student, setting.draft, setting.refine, models.grader, ask["student"], ask["judge"]
+        )
     finally:
         for backend in backends.values():
             if backend:
                 await backend.aclose()
-    spend = {role: caller.spend for role, caller in ask.items() if caller}
-    return Result(Run(spec, describe(setting, models.grader.fingerprint), samples), spend)
+
+
+def spent(plan: Plan) -> dict[str, Spend]:
+    """Return what was paid for so far, by role."""
+    asked = {"student": plan.ask_student, "judge": plan.ask_judge}
+    return {role: ask.spend for role, ask in asked.items() if ask}
 
 
 def describe(setting: Setting, judge: str, notes: tuple[str, ...] = ()) -> RunInfo:
@@ -183,15 +201,37 @@ def run_labels(run: Run, show_private: bool = False) -> dict[str, str]:
     return labels
 
 
-def run_figures(run: Run, show_private: bool = False) -> Figures:
-    """Return the figures of a run."""
+def run_figures(run: Run, show_private: bool = False, assumptions: Sequence[Assumption] = ()) -> Figures:
+    """Return the figures of a run, with those on copying where assumptions about a corpus are given."""
     labels = run_labels(run, show_private)
-    return summarise(run.samples, run.info.reduce, labels, run.info.held_out_categories)
+    figures = summarise(run.samples, run.info.reduce, labels, run.info.held_out_categories)
+    return msgspec.structs.replace(
+        figures,
+        profile=profile(run.samples, labels),
+        beyond=beyond_imitation(run.samples, figures, assumptions),
+    )
 
 
-def report_files(run: Run, show_private: bool = False) -> dict[str, bytes]:
+class _Assumptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    assumptions: tuple[Assumption, ...]
+
+
+def read_assumptions(given: str) -> tuple[Assumption, ...]:
+    """Read what is assumed of a training corpus from a YAML file; `assumed` is the file in this package."""
+    path = ASSUMED if given == "assumed" else Path(given)
+    try:
+        return msgspec.yaml.decode(path.read_bytes(), type=_Assumptions).assumptions
+    except OSError as error:
+        raise BadInputError(f"The frequencies {path} cannot be read: {error.strerror}.") from None
+    except msgspec.MsgspecError as error:
+        raise BadInputError(f"The frequencies {path} are not as in {ASSUMED}: {error}.") from None
+
+
+def report_files(
+    run: Run, show_private: bool = False, assumptions: Sequence[Assumption] = ()
+) -> dict[str, bytes]:
     """Return what people and programs read of a run, by file name: the same run gives the same bytes."""
-    figures, info = run_figures(run, show_private), run.info
+    figures, info = run_figures(run, show_private, assumptions), run.info
     title, header = report_title(info), report_header(info)
     spec, labels = write_spec(run.spec), run_labels(run, show_private)
     page = run_page(title, header, figures, info.reduce, run.samples, labels, spec)

@@ -20,6 +20,7 @@ class Figure(Record, frozen=True, gc=False):
     estimate: Estimate
     lowest: float | None  # every unscored text counted as 0
     highest: float | None  # every unscored text counted as 1
+    new_skills: Estimate | None = None  # the same mean, with the interval for skills not on this list
 
 
 class KRow(Record, frozen=True, gc=False):
@@ -60,6 +61,74 @@ class Saturation(Record, frozen=True, gc=False):
     certain: bool
 
 
+class Ability(Record, frozen=True, gc=False):
+    """How often a skill (or a category's skills) is shown where it is asked for, shrunk towards the mean.
+
+    `asked` and `missing` count texts (for a category, a text's skills); value and 95 % interval are of the
+    posterior; `weakest` is the chance of being among the weakest tenth, at least one.
+    """
+
+    id: str
+    label: str
+    questions: int
+    asked: int
+    missing: int
+    value: float
+    low: float
+    high: float
+    weakest: float
+
+
+class Composition(Record, frozen=True, gc=False):
+    """Full marks at one k against what skills would give if combining them cost nothing.
+
+    `product` multiplies each question's skill rates, and the rate of the other three points, as measured at
+    `base_k`. `ratio` is observed over product: below 1 is a composition gap.
+    """
+
+    k: int
+    base_k: int
+    observed: Estimate
+    product: float
+    ratio: float
+    low: float
+    high: float
+
+
+class Prediction(Record, frozen=True, gc=False):
+    """Full marks that the conjunctive model foresees at the next k, with a 95 % interval given the model."""
+
+    k: int
+    value: float
+    low: float
+    high: float
+    slope: float  # change of a point's log-odds when k grows by one
+    together: float  # standard deviation of what the points of one text have in common, in log-odds
+
+
+class Profile(Record, frozen=True, gc=False):
+    """What a student can and cannot do: what training methods read. Weakest first."""
+
+    skills: tuple[Ability, ...] = ()
+    categories: tuple[Ability, ...] = ()
+    composition: tuple[Composition, ...] = ()
+    prediction: Prediction | None = None
+
+
+class Beyond(Record, frozen=True, gc=False):
+    """Full marks at one k against the most that copying from a training corpus could give."""
+
+    k: int
+    assumptions: str
+    bound: float
+    full_marks: Estimate
+    novel: float | None  # least share of the full marks that no copy explains, at the observed value
+    novel_low: float | None  # the same at the lower end of the interval
+    p: float  # chance of so many full marks if the bound were the truth
+    p_holm: float  # the same, Holm-adjusted over all rows
+    sentence: str  # how strong the evidence is; empty where a larger k says the same
+
+
 class Figures(Record, frozen=True, gc=False):
     """Everything a report shows."""
 
@@ -71,3 +140,5 @@ class Figures(Record, frozen=True, gc=False):
     by_topic: tuple[GroupRow, ...]
     saturation: Saturation | None
     usage: dict[str, Usage]  # tokens of student and judge behind these samples
+    profile: Profile = Profile()
+    beyond: tuple[Beyond, ...] = ()

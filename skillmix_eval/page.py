@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from .figures import ITEMS, METRICS, Figures
 from .records import Sample, skill_item
-from .stages.report import sentences, tables
+from .stages.report import Table, sentences, tables
 
 MOST_SAMPLES = 1500  # a page stays quick to open; the rest is in samples.parquet
 _LEFT, _RIGHT, _BOTTOM, _HEIGHT = 60, 620, 230, 210  # of the curves' plot, in its own units
@@ -28,15 +28,8 @@ def run_page(
     spec: str,
 ) -> str:
     """Return the page; `labels` are the names to show for skill and topic ids."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "pages"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     ticks, curves = _curves(figures)
-    return environment.get_template("run.html.j2").render(
+    return _template("run.html.j2").render(
         title=title,
         header=header,
         tables=tables(figures),
@@ -48,6 +41,22 @@ def run_page(
         spec=spec,
         nonce=hashlib.blake2b(spec.encode(), digest_size=12).hexdigest(),
     )
+
+
+def leaderboard_page(boards: Sequence[tuple[Sequence[str], Table, Sequence[str]]], method: str) -> str:
+    """Return the page of a leaderboard: each table with its header and its notes."""
+    return _template("leaderboard.html.j2").render(boards=boards, method=method)
+
+
+def _template(name: str) -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name)
 
 
 def _curves(figures: Figures) -> tuple[list[tuple[int, float]], list[dict[str, Any]]]:

@@ -36,6 +36,8 @@ def load_backend(settings: ModelSpec) -> Backend:
 def find_backend(settings: ModelSpec) -> tuple[ModuleType, str]:
     """Return the module that serves a model and the model's name there; starts nothing."""
     kind, _, model = settings.model.partition("/")
+    if settings.model == "embedded":
+        model = "default"
     if not model:
         raise BadInputError(
             f"A model is named backend/model, for example openai/gpt-4.1-mini, not '{settings.model}'; the "

@@ -183,6 +183,10 @@ class Score(Record, frozen=True, gc=False):
     marks: Marks  # naming costs the skill's point
     marks_naming_allowed: Marks
 
+    def earned(self, skill_id: str) -> float:
+        """Return 1 where the skill's point was earned, naming counted against it, else 0."""
+        return float(self.points[skill_item(skill_id)] and skill_id not in self.named)
+
 
 class Sample(msgspec.Struct, frozen=True):
     """A question's text with its gradings and its score: one row of a run. Unscored is `score is None`."""

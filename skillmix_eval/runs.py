@@ -80,7 +80,7 @@ def open_folder(folder: Path, spec: RunSpec) -> None:
     others = [p for p in folder.iterdir() if p.suffix != ".part"] if folder.is_dir() else []
     if others and not there.is_file():  # a .part is what a kill left of a file of ours
         raise BadInputError(f"{folder} is not empty and holds no run; choose another --out.")
-    _write(there, write_spec(spec).encode())
+    write_file(there, write_spec(spec).encode())
 
 
 def _continues(old: RunSpec, new: RunSpec) -> bool:
@@ -107,11 +107,11 @@ def write_run(folder: Path, run: Run, reports: dict[str, bytes]) -> None:
     skills = {s.id: s for x in run.samples for s in x.question.skills}
     topics = {x.question.topic.id: x.question.topic for x in run.samples}
     catalogue = _Catalogue(run.info) if run.info.private else _Catalogue(run.info, *_sorted(skills, topics))
-    _write(folder / "samples.parquet", sink.getvalue().to_pybytes())
-    _write(folder / "catalogue.json", msgspec.json.format(msgspec.json.encode(catalogue)))
+    write_file(folder / "samples.parquet", sink.getvalue().to_pybytes())
+    write_file(folder / "catalogue.json", msgspec.json.format(msgspec.json.encode(catalogue)))
     for name, content in reports.items():
-        _write(folder / name, content)
-    _write(folder / "spec.yaml", write_spec(run.spec).encode())
+        write_file(folder / name, content)
+    write_file(folder / "spec.yaml", write_spec(run.spec).encode())
 
 
 def read_run(folder: Path) -> Run:
@@ -270,7 +270,8 @@ def _path(given: str | None) -> Path | None:
     return Path(given) if given else None
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all; raises StoreError where that cannot be done."""
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

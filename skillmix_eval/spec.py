@@ -88,7 +88,7 @@ Positive = Annotated[int, Meta(ge=1)]
 class RunSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that decides a run's result. `None` means the domain's or the protocol's own choice."""
 
-    student: ModelSpec = ModelSpec(model="teacher/devices")
+    student: ModelSpec = ModelSpec(model="embedded")
     judge: ModelSpec | None = None
     domain: Annotated[Text, Meta(description="built-in domain or a folder with a domain.toml")] = "devices"
     skills: Annotated[str | None, Meta(description="CSV file with your own skills")] = None

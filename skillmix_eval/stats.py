@@ -10,6 +10,7 @@ import numpy as np
 from .records import Record
 
 Z95 = 1.959963984540054  # two-sided 95 %
+UNSEEN = 0.5  # weight of a value at the far end that may not have been drawn yet
 
 
 class Estimate(Record, frozen=True, gc=False):
@@ -37,16 +38,29 @@ def estimate(values: Sequence[float] | np.ndarray) -> Estimate:
     p = float(x.mean())
     spread = float(x.std(ddof=1)) if x.min() < x.max() else 0.0  # equal values: no rounding noise
     se = spread / math.sqrt(n) if n > 1 else None
-    low, high = wilson(p, max(float(n), p * (1 - p) / se**2) if se else float(n))
+    low, high = wilson(p, effective_n(p, spread, n))
     return Estimate(p, se, low, high, n)
 
 
-def wilson(p: float, n: float) -> tuple[float, float]:
-    """Return the 95 % Wilson score interval of a proportion p of n, n possibly fractional.
+def effective_n(p: float, spread: float, n: int) -> float:
+    """Return how many 0/1 values would say as much about the mean p as n values with this spread.
+
+    Half a value at the far end of [0, 1] is added to the spread: a rare 0 among values near 1 may not have
+    been drawn yet, and without it the interval covers only 59 % to 89 % in such cases
+    (experiments/interval_coverage.py). It changes nothing for 0/1 values.
+    """
+    if n < 2 or spread == 0.0:
+        return float(n)
+    variance = spread**2 + UNSEEN * max(p, 1 - p) ** 2 / (n - 1)
+    return max(float(n), n * p * (1 - p) / variance)
+
+
+def wilson(p: float, n: float, z: float = Z95) -> tuple[float, float]:
+    """Return the Wilson score interval (95 % by default) of a proportion p of n, n possibly fractional.
 
     Written out because scipy's takes whole counts only; a test holds the two together.
     """
-    z2 = Z95**2
+    z2 = z**2
     centre = (p + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z95 / (1 + z2 / n) * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
+    half = z / (1 + z2 / n) * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
     return max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half))

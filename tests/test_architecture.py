@@ -16,18 +16,30 @@ ROOT = Path(skillmix_eval.__file__).parent
 FILES = sorted(p for p in ROOT.rglob("*.py") if "__pycache__" not in p.parts)
 MODULES = {".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p for p in FILES}
 LONGEST = 60
-HEAVY = {"pandas", "pyarrow", "scipy", "openai", "rich", "torch", "transformers", "numpy", "jinja2"}
+HEAVY = {
+    "pandas",
+    "pyarrow",
+    "scipy",
+    "statsmodels",
+    "openai",
+    "rich",
+    "torch",
+    "transformers",
+    "numpy",
+    "jinja2",
+}
 
 # Imports go to lower layers only. A folder of plugins is one layer, whose modules do not import each other.
 LAYERS = [
     {"__init__", "records", "errors"},
     {"interfaces", "spec", "stats", "templates", "texts", "figures", "domain", "store"},
+    {"statistics"},
     {"domains", "stages", "graders", "backends", "styles", "methods", "calls", "released", "runs"},
-    {"plugins", "page"},
-    {"pipeline"},
+    {"plugins", "page", "pairing", "verdict"},
+    {"pipeline", "baseline"},
     {"evaluate"},
-    {"inputs"},
-    {"cli", "adapt", "lm_eval_plugin", "gate", "leaderboard"},
+    {"inputs", "lm_eval_logs", "leaderboard", "exports", "compare", "gate", "plan"},
+    {"cli", "adapt", "lm_eval_plugin"},
     {"__main__"},
 ]
 FOLDERS = {"stages", "graders", "backends", "styles", "methods"}

@@ -24,22 +24,27 @@ from . import options, show
 @options.spec_options("skills", "topics", "protocol", "reduce", "sentence_counter")
 @options.as_json
 def import_(folder: Path, out: Path, json: bool, **given: Any) -> None:
-    """Read the public SKILL-MIX repository's records (FOLDER) into one run folder per student.
+    """Read other harnesses' records (FOLDER) into one run folder per student.
 
-    The judges' replies are read anew, item by item; a reply that gives no point for some item is counted as
-    unreadable, where the reference pads it with zeros.
+    FOLDER is what lm-eval wrote for our tasks (--output_path with --log_samples), or the public SKILL-MIX
+    repository's records; its files tell which. Of the latter the judges' replies are read anew, item by
+    item; a reply that gives no point for some item is unreadable, where the reference pads it with zeros.
 
     Example:
 
       skillmix import skill-mix/test --out results/runs/released
 
       skillmix report results/runs/released/gpt-4
+
+      skillmix import lm_eval_output
     """
     from ..evaluate import report_files
     from ..inputs import import_released
+    from ..lm_eval_logs import import_lm_eval, is_lm_eval
     from ..runs import open_folder, write_run
 
-    runs = import_released(folder, {k: v for k, v in given.items() if v is not None})
+    bring = import_lm_eval if is_lm_eval(folder) else import_released
+    runs = bring(folder, {k: v for k, v in given.items() if v is not None})
     for name, run in runs:
         open_folder(out / name, run.spec)
         write_run(out / name, run, report_files(run))

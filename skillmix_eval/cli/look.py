@@ -49,19 +49,31 @@ def sample(spec_file: Path | None, prompts: bool, show_private: bool, json: bool
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--markdown", is_flag=True, help="Print Markdown.")
+@click.option(
+    "--frequencies",
+    metavar="FILE",
+    help="Set full marks against copying from a corpus, with the frequencies of skills and topics that this "
+    "YAML file assumes; `assumed` takes ours.",
+)
+@options.population
 @options.show_private
 @options.as_json
-def report(folder: Path, markdown: bool, show_private: bool, json: bool) -> None:
+def report(
+    folder: Path, markdown: bool, frequencies: str | None, population: str, show_private: bool, json: bool
+) -> None:
     """Show the tables of one run (FOLDER is its run folder), computed anew from its samples."""
-    from ..evaluate import report_files, report_header, report_title, run_figures
+    from ..evaluate import read_assumptions, report_files, report_header, report_title, run_figures
     from ..runs import read_run
 
+    assumptions = read_assumptions(frequencies) if frequencies else ()
     run = read_run(folder)
     if json or markdown:
-        sys.stdout.buffer.write(report_files(run, show_private)["scores.json" if json else "report.md"])
+        files = report_files(run, show_private, assumptions)
+        sys.stdout.buffer.write(files["scores.json" if json else "report.md"])
         return
-    figures = run_figures(run, show_private)
-    show.print_report(report_title(run.info), report_header(run.info), figures, run.info.reduce)
+    figures = run_figures(run, show_private, assumptions)
+    title, header = report_title(run.info), report_header(run.info)
+    show.print_report(title, header, figures, run.info.reduce, population)
 
 
 @click.command()

@@ -11,7 +11,7 @@ import rich_click as click
 
 from .. import __version__
 from ..errors import SkillMixError, unknown
-from . import bring, harness, look, score, show
+from . import board, bring, decide, harness, look, score, show
 
 OK, INTERNAL, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -38,20 +38,37 @@ def cli() -> None:
     """
 
 
-for command in (score.run, look.sample, score.grade, bring.import_, look.report, look.check):
-    cli.add_command(command)
-for command in (harness.lm_eval, harness.lm_eval_path):
+COMMANDS = (
+    score.run,
+    look.sample,
+    score.grade,
+    bring.import_,
+    look.report,
+    look.check,
+    decide.compare,
+    decide.gate,
+    decide.plan,
+    board.leaderboard,
+    board.export,
+    harness.lm_eval,
+    harness.lm_eval_path,
+)
+for command in COMMANDS:
     cli.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 internal error, 2 usage or bad input, 130 interrupted."""
+    """Run the command line and exit.
+
+    0 done or passed, 1 internal error, 2 usage or bad input, 130 interrupted; a gate's 10 regression, 11
+    inconclusive, 12 invalid.
+    """
     sys.exit(_run(arguments))
 
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
-        cli.main(args=arguments, prog_name="skillmix", standalone_mode=False)
+        code = cli.main(args=arguments, prog_name="skillmix", standalone_mode=False)
     except SkillMixError as error:
         print(f"Error: {show.visible(str(error))}", file=sys.stderr)  # noqa: T201
         return error.exit_code
@@ -68,4 +85,4 @@ def _run(arguments: Sequence[str] | None) -> int:
         traceback.print_exc()
         print("\nThis is a bug in skillmix-eval; every paid answer is kept.", file=sys.stderr)  # noqa: T201
         return INTERNAL
-    return OK
+    return code if isinstance(code, int) else OK  # ctx.exit(code): a gate's verdict

@@ -14,9 +14,17 @@ from ..spec import CHOICES, ModelSpec, RunSpec, make_spec, option_fields, parse_
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_STORE = Path("results/store.sqlite")
+MODEL_SETTINGS = set(ModelSpec.__struct_fields__) - {"model"}
 _JUDGE = "judge_"
 
 as_json = click.option("--json", "json", is_flag=True, help="Print one JSON document and nothing else.")
+population = click.option(
+    "--population",
+    type=click.Choice(["list", "skills"]),
+    default="list",
+    show_default=True,
+    help="Whom intervals speak for: this list of skills, or also new skills of the same kind.",
+)
 show_private = click.option(
     "--show-private", is_flag=True, help="Show the names of private skills and topics."
 )
@@ -81,7 +89,7 @@ def merge(given: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     for role in ("student", "judge"):
         if isinstance(settings.get(role), str):
             settings[role] = {"model": settings[role]}
-    models = set(ModelSpec.__struct_fields__) - {"model"}
+    models = MODEL_SETTINGS
     for name, value in given.items():
         if value is None:
             continue

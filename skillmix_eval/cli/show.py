@@ -35,20 +35,32 @@ def escape(words: str) -> str:
     return markup.escape(visible(words))
 
 
-def print_report(title: str, header: Sequence[str], figures: Figures, reduce: str) -> None:
+def print_report(
+    title: str, header: Sequence[str], figures: Figures, reduce: str, population: str = "list"
+) -> None:
     """Print a run's tables and what is to be said about them."""
     from ..stages.report import sentences, tables
 
+    print_tables(title, header, tables(figures, population), sentences(figures, reduce))
+
+
+def print_tables(title: str, header: Sequence[str], tables: Sequence[Table], said: Sequence[str]) -> None:
+    """Print brief tables under a title, and sentences below them."""
     out.print(f"\n[bold]{escape(title)}[/bold]")
     for line in header:
         out.print(f"[dim]{escape(line)}[/dim]", soft_wrap=True)
-    for table in tables(figures):
+    for table in tables:
         if table.brief:
-            out.print(_rich_table(table))
-            if table.note:
-                out.print(f"[dim]{escape(table.note)}[/dim]\n")
-    for line in sentences(figures, reduce):
+            print_table(table)
+    for line in said:
         out.print(escape(line))
+
+
+def print_table(table: Table) -> None:
+    """Print a table and its note."""
+    out.print(_rich_table(table))
+    if table.note:
+        out.print(f"[dim]{escape(table.note)}[/dim]\n")
 
 
 def _rich_table(table: Table) -> RichTable:

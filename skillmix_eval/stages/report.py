@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..figures import METRICS, Figure, Figures, GroupRow, KRow
+from ..figures import METRICS, Ability, Beyond, Composition, Figure, Figures, GroupRow, KRow
 from ..records import Record
 from ..stats import Estimate
 
@@ -19,8 +19,11 @@ class Table(Record, frozen=True, gc=False):
     brief: bool = True
 
 
-def tables(figures: Figures) -> list[Table]:
-    """Return all tables of a report, most important first; empty ones are left out."""
+def tables(figures: Figures, population: str = "list") -> list[Table]:
+    """Return all tables of a report, most important first; empty ones are left out.
+
+    `population` is "list" or "skills": whether the interval for new skills is shown in brief too.
+    """
     with_naming = any(row.named for row in figures.by_k)
     found = [
         _metrics("Scores by number of skills k", figures.by_k, lambda r: r.metrics),
@@ -29,6 +32,7 @@ def tables(figures: Figures) -> list[Table]:
             figures.by_k if with_naming else (),
             lambda r: r.metrics_naming_allowed,
         ),
+        _populations(figures.by_k, brief=population == "skills"),
         _texts(figures.by_k),
         _groups("Where points are lost", "Rubric item", figures.by_item),
         _groups("Held-out and train categories", "Skills of", figures.by_part),
@@ -36,6 +40,10 @@ def tables(figures: Figures) -> list[Table]:
         _groups("Weakest skills", "Skill", figures.by_skill[:5]),
         _groups("All skills, weakest first", "Skill", figures.by_skill, brief=False),
         _groups("Topics, lowest first", "Topic", figures.by_topic, "Full marks", brief=False),
+        _abilities("Skill profile, weakest first", "Skill", figures.profile.skills),
+        _abilities("Category profile, weakest first", "Category", figures.profile.categories),
+        _composition(figures.profile.composition),
+        _beyond(figures.beyond),
     ]
     return [table for table in found if table.rows]
 
@@ -52,6 +60,13 @@ def sentences(figures: Figures, reduce: str) -> list[str]:
         )
     elif any(row.scored_texts for row in figures.by_k):
         said.append(f"Saturation point: not reached up to k = {figures.by_k[-1].k}.")
+    next_k = figures.profile.prediction
+    if next_k:
+        said.append(
+            f"Foreseen at k = {next_k.k}: {next_k.value:.2f} [{next_k.low:.2f}, {next_k.high:.2f}] full "
+            "marks (conjunctive model of the single points; the interval is given the model)."
+        )
+    said += [row.sentence for row in figures.beyond if row.sentence]
     if reduce == "max" and any(row.texts > row.questions for row in figures.by_k):
         said.append("Metrics are the best of several texts per question, as published: not for comparing.")
     for role, usage in figures.usage.items():
@@ -62,14 +77,29 @@ def sentences(figures: Figures, reduce: str) -> list[str]:
 
 def markdown(title: str, header: Sequence[str], figures: Figures, reduce: str) -> str:
     """Return the report as Markdown."""
+    return markdown_of(title, header, tables(figures), sentences(figures, reduce))
+
+
+def markdown_of(title: str, header: Sequence[str], shown: Sequence[Table], said: Sequence[str]) -> str:
+    """Return any tables as Markdown, with a title, lines above them and sentences below."""
     lines = [f"# {_cell(title)}", "", *(f"- {_cell(line)}" for line in header), ""]
-    for table in tables(figures):
-        lines += [f"## {table.title}", ""]
-        lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in (table.columns,)]
-        lines += ["|" + "---|" * len(table.columns)]
-        lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in table.rows]
-        lines += ["", *([table.note, ""] if table.note else [])]
-    return "\n".join([*lines, *(f"{s}\n" for s in sentences(figures, reduce))])
+    for table in shown:
+        lines += markdown_table(table)
+    return "\n".join([*lines, *(f"{s}\n" for s in said)])
+
+
+def markdown_table(table: Table, header: Sequence[str] = ()) -> list[str]:
+    """Return a table's lines of Markdown, with its heading and lines of header above and its note below."""
+    lines = [
+        f"## {_cell(table.title)}",
+        "",
+        *(f"- {_cell(line)}" for line in header),
+        *([""] if header else []),
+    ]
+    lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in (table.columns,)]
+    lines += ["|" + "---|" * len(table.columns)]
+    lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in table.rows]
+    return [*lines, "", *([table.note, ""] if table.note else [])]
 
 
 def interval(estimate: Estimate) -> str:
@@ -91,6 +121,21 @@ def _metrics(title: str, rows: Sequence[KRow], metrics: Callable[[KRow], dict[st
     if any(row.coverage < 1 for row in rows):
         note += " In parentheses: what the mean would be if all unscored texts were 0, and if all were 1."
     return Table(title, ("k", "n", *METRICS.values(), "Coverage"), tuple(cells), note)
+
+
+def _populations(rows: Sequence[KRow], brief: bool) -> Table:
+    cells = []
+    for row in rows:
+        for metric, label in METRICS.items():
+            found = row.metrics[metric]
+            new = found.new_skills or found.estimate
+            cells.append((str(row.k), label, str(new.n), interval(found.estimate), interval(new)))
+    note = (
+        "The first interval is for new questions on this list of skills; the second for other skills of the "
+        "same kind, of which this list is a sample: questions that share a skill are alike."
+    )
+    columns = ("k", "Metric", "n", "This list", "New skills")
+    return Table("Intervals by population", columns, tuple(cells), note, brief)
 
 
 def _figure(figure: Figure) -> str:
@@ -126,6 +171,69 @@ def _groups(
 ) -> Table:
     cells = tuple((row.label, str(row.estimate.n), interval(row.estimate)) for row in rows)
     return Table(title, (what, "n", value), cells, brief=brief)
+
+
+def _abilities(title: str, what: str, rows: Sequence[Ability]) -> Table:
+    cells = tuple(
+        (
+            row.label,
+            str(row.questions),
+            f"{row.missing} of {row.asked}",
+            f"{row.missing / row.asked:.2f}",
+            f"{row.value:.2f} [{row.low:.2f}, {row.high:.2f}]",
+            f"{row.weakest:.0%}",
+        )
+        for row in rows
+    )
+    note = (
+        "Ability is the rate of points shrunk towards the mean (empirical Bayes), with its 95 % interval; "
+        "missing counts texts; the last column is the chance of being in the weakest tenth."
+    )
+    columns = (what, "n", "Missing", "Missing rate", "Ability", "Weakest tenth")
+    return Table(title, columns, cells, note, brief=False)
+
+
+def _composition(rows: Sequence[Composition]) -> Table:
+    cells = tuple(
+        (
+            str(row.k),
+            interval(row.observed),
+            f"{row.product:.2f}",
+            f"{row.ratio:.2f} [{row.low:.2f}, {row.high:.2f}]",
+        )
+        for row in rows
+    )
+    note = ""
+    if rows:
+        note = (
+            f"Product: the rates of each question's skills as measured at k = {rows[0].base_k}, multiplied. "
+            "A ratio below 1 is what combining costs."
+        )
+        if rows[0].k == rows[0].base_k:
+            note += " With one k only, the ratio says no more than whether a text's points come together."
+    columns = ("k", "Full marks", "Product of skill rates", "Ratio")
+    return Table("Composition gap", columns, cells, note)
+
+
+def _beyond(rows: Sequence[Beyond]) -> Table:
+    cells = tuple(
+        (
+            row.assumptions,
+            str(row.k),
+            interval(row.full_marks),
+            f"{row.bound:.2g}",
+            "–" if row.novel is None else f"{row.novel:.0%}",
+            "–" if row.novel_low is None else f"{row.novel_low:.0%}",
+            f"{row.p_holm:.2g}",
+        )
+        for row in rows
+    )
+    note = (
+        "Bound: the most full marks that copying could give, (skill frequency)^k x topic frequency x corpus "
+        "texts, under the assumptions named. p: exact binomial, Holm over all rows."
+    )
+    columns = ("Assumptions", "k", "Full marks", "Bound", "New, at least", "at the low end", "p")
+    return Table("Beyond imitation", columns, cells, note)
 
 
 def _cell(text: str) -> str:

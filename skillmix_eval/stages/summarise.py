@@ -6,8 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 
+from msgspec.structs import replace
+
 from ..figures import ITEMS, METRICS, SATURATED, Figure, Figures, GroupRow, KRow, Saturation
-from ..records import GradingStatus, Question, Sample, Score, Skill, TextStatus, Usage, skill_item
+from ..records import GradingStatus, Question, Sample, Score, Skill, TextStatus, Usage
+from ..statistics.crossed import new_skills
 from ..stats import estimate
 from ..texts import count_sentences, words
 
@@ -43,7 +46,7 @@ def _k_row(k: int, samples: Sequence[Sample], reduce: str) -> KRow:
         questions=len({s.question.id for s in samples}),
         texts=len(samples),
         scored_texts=len(scored),
-        metrics={m: _figure(samples, reduce, attrgetter(f"marks.{m}")) for m in METRICS},
+        metrics={m: _with_new_skills(samples, reduce, attrgetter(f"marks.{m}")) for m in METRICS},
         metrics_naming_allowed={
             m: _figure(samples, reduce, attrgetter(f"marks_naming_allowed.{m}")) for m in METRICS
         },
@@ -56,10 +59,24 @@ def _k_row(k: int, samples: Sequence[Sample], reduce: str) -> KRow:
     )
 
 
-def _figure(samples: Sequence[Sample], reduce: str, value: Callable[[Score], float]) -> Figure:
+def _with_new_skills(samples: Sequence[Sample], reduce: str, value: Callable[[Score], float]) -> Figure:
+    found = _figure(samples, reduce, value)
+    texts = _by_question(samples, value)
+    skills = {s.question.id: [skill.id for skill in s.question.skills] for s in samples}
+    scored = {q: [x for x in values if x is not None] for q, values in texts.items()}
+    means = {q: _reduced(values, reduce) for q, values in scored.items() if values}
+    return replace(found, new_skills=new_skills(list(means.values()), [skills[q] for q in means]))
+
+
+def _by_question(samples: Sequence[Sample], value: Callable[[Score], float]) -> dict[str, list[float | None]]:
     by_question: dict[str, list[float | None]] = defaultdict(list)
     for sample in samples:
         by_question[sample.question.id].append(value(sample.score) if sample.score else None)
+    return by_question
+
+
+def _figure(samples: Sequence[Sample], reduce: str, value: Callable[[Score], float]) -> Figure:
+    by_question = _by_question(samples, value)
     scored = [[x for x in values if x is not None] for values in by_question.values()]
     bounds = [
         [_reduced([unknown if x is None else x for x in values], reduce) for values in by_question.values()]
@@ -98,18 +115,14 @@ class _Shares:
         return tuple(sorted(rows, key=lambda r: (r.estimate.value or 0.0, r.id)))
 
 
-def _earned(score: Score, skill_id: str) -> float:
-    return float(score.points[skill_item(skill_id)] and skill_id not in score.named)
-
-
 def _item_points(question: Question, score: Score) -> list[tuple[str, float]]:
-    skills = [("skills", _earned(score, s.id)) for s in question.skills]
+    skills = [("skills", score.earned(s.id)) for s in question.skills]
     return [*skills, *((item, float(score.points[item])) for item in ITEMS)]
 
 
 def _skill_points(group: Callable[[Skill], str]) -> _Points:
     def points(question: Question, score: Score) -> list[tuple[str, float]]:
-        return [(group(s), _earned(score, s.id)) for s in question.skills]
+        return [(group(s), score.earned(s.id)) for s in question.skills]
 
     return points
 

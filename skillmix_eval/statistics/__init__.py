@@ -1,0 +1,1 @@
+"""Statistics behind decisions: numbers in, records out, no files, no models."""

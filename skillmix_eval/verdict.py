@@ -1,0 +1,258 @@
+"""What a gate says: its policy, its verdict, and the forms people and build servers read. No statistics."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+from xml.etree import ElementTree
+
+import msgspec
+import yaml
+from msgspec import Meta, Struct
+
+from .errors import BadInputError, unknown
+from .figures import METRICS
+from .records import Record
+from .spec import parse_ks
+from .stages.report import Table, markdown_of
+
+Share = Annotated[float, Meta(gt=0, lt=1)]
+
+
+class Check(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One figure that is watched: a metric at some k, pooled over them."""
+
+    metric: str = "full_marks"
+    k: tuple[int, ...] | None = None  # None: all k of the baseline, pooled
+    drop: Share | None = None  # None: the policy's
+    required: bool = True  # False: shown, but decides nothing
+
+    @property
+    def name(self) -> str:
+        """Return 'full_marks at k=2,3', or 'full_marks at all k'."""
+        return f"{self.metric} at {'k=' + ','.join(map(str, self.k)) if self.k else 'all k'}"
+
+
+class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What must not regress, by how much, and how often the gate may be wrong."""
+
+    drop: Share = 0.05
+    alpha: Share = 0.05  # chance of an alarm, over all checks, when nothing got worse
+    beta: Share = 0.05  # chance of a pass when some check got worse by its drop or more
+    min_coverage: Annotated[float, Meta(ge=0, le=1)] = 0.95
+    checks: tuple[Check, ...] = (Check(),)
+
+
+class Outcome(StrEnum):
+    """What a gate or one of its checks found."""
+
+    PASS = "pass"  # noqa: S105  a verdict
+    REGRESSION = "regression"
+    INCONCLUSIVE = "inconclusive"
+    INVALID = "invalid"
+
+
+EXIT_CODES = {Outcome.PASS: 0, Outcome.REGRESSION: 10, Outcome.INCONCLUSIVE: 11, Outcome.INVALID: 12}
+
+
+class Checked(Record, frozen=True, gc=False):
+    """One check's figures. `against_*`: p (fixed) or E (sequential) against that claim."""
+
+    name: str
+    required: bool
+    allowed: float
+    n: int
+    old: float
+    new: float
+    change: float  # new minus old
+    low: float  # 95 % interval of the change; at every time at once in sequential mode
+    high: float
+    against_no_drop: float
+    against_drop: float  # against "dropped by `allowed` or more"
+    outcome: Outcome
+
+
+class Verdict(Record, frozen=True, gc=False):
+    """A gate's answer and everything it rests on."""
+
+    outcome: Outcome
+    exit_code: int
+    mode: str  # fixed, sequential or unpaired
+    baseline: str
+    candidate: str
+    judge: str
+    protocol: str
+    checks: tuple[Checked, ...]
+    questions: int  # compared
+    available: int  # questions of the baseline that could have been asked
+    coverage_old: float
+    coverage_new: float
+    policy: Policy
+    notes: tuple[str, ...] = ()
+
+
+def make_policy(settings: dict[str, Any], source: str) -> Policy:
+    """Check a policy's settings; raises BadInputError that names the wrong one."""
+    settings = {name: value for name, value in settings.items() if value is not None}
+    known(settings, Policy, source)
+    checks = settings.get("checks", [{}])
+    if not isinstance(checks, list) or not all(isinstance(c, dict) for c in checks) or not checks:
+        raise BadInputError(f"{source}: checks must be a list such as '- metric: full_marks'.")
+    for check in checks:
+        known(check, Check, f"{source}: checks")
+        if check.get("metric", "full_marks") not in METRICS:
+            raise unknown("metric", str(check["metric"]), METRICS)
+    try:
+        read = [c | {"k": _ks(c.get("k"))} for c in checks]
+        policy = msgspec.convert(settings | {"checks": read}, Policy)
+    except msgspec.ValidationError as error:
+        fault, _, place = str(error).replace("`", "").partition(" - at $.")
+        raise BadInputError(f"{source}: {place or 'policy'}: {fault}.") from None
+    if not any(c.required for c in policy.checks):
+        raise BadInputError(f"{source}: no check is required, so nothing could fail.")
+    return policy
+
+
+def read_policy(path: Path) -> dict[str, Any]:
+    """Read a policy file into settings that flags may still override."""
+    return read_yaml(path, "policy", "'drop: 0.05'")
+
+
+def read_yaml(path: Path, what: str, example: str) -> dict[str, Any]:
+    """Read a YAML file of settings; raises BadInputError where it is none."""
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInputError(f"The {what} {path} cannot be read: {error}.") from None
+    except yaml.YAMLError as error:
+        raise BadInputError(f"The {what} {path} is not valid YAML: {error}.") from None
+    if not isinstance(found, dict):
+        raise BadInputError(f"The {what} {path} must hold settings such as {example}, one a line.")
+    return found
+
+
+def known(settings: dict[str, Any], kind: type[Struct], source: str) -> None:
+    """Raise BadInputError for a setting that does not exist."""
+    for name in settings:
+        if name not in kind.__struct_fields__:
+            raise BadInputError(f"{source}: {unknown('setting', str(name), kind.__struct_fields__)}")
+
+
+def _ks(given: Any) -> Any:
+    if isinstance(given, str):
+        return None if given == "all" else parse_ks(given)
+    return [given] if isinstance(given, int) else given
+
+
+def tables(verdict: Verdict) -> list[Table]:
+    """Return the verdict's one table."""
+    kind = "E" if verdict.mode == "sequential" else "p"
+    cells = tuple(
+        (
+            c.name + ("" if c.required else " (shown only)"),
+            str(c.n),
+            f"{c.old:.2f} > {c.new:.2f}",
+            f"{c.change:+.2f} [{c.low:+.2f}, {c.high:+.2f}]",
+            f"{c.allowed:.2f}",
+            _number(c.against_no_drop),
+            _number(c.against_drop),
+            c.outcome.value,
+        )
+        for c in verdict.checks
+    )
+    columns = ("Check", "n", "Old > new", "Change", "Allowed", f"{kind} no drop", f"{kind} drop", "Outcome")
+    return [Table("Checks", columns, cells, _note(verdict))]
+
+
+def _note(verdict: Verdict) -> str:
+    policy = verdict.policy
+    required = sum(c.required for c in verdict.checks)
+    if verdict.mode == "sequential":
+        alarm = f"alarm at E {required / policy.alpha:g} against 'no drop'"
+        passing = f"pass at E {1 / policy.beta:g} against 'dropped by the allowed or more', in every check"
+        interval = f"{1 - policy.alpha:.0%} interval, valid at every time at once"
+    else:
+        alarm = f"alarm at p {policy.alpha:g} against 'no drop'" + (" (Holm)" if required > 1 else "")
+        passing = f"pass at p {policy.beta:g} against 'dropped by the allowed or more', in every check"
+        interval = "95 % interval"
+    return f"Change: new minus old with its {interval}. {alarm[0].upper()}{alarm[1:]}; {passing}."
+
+
+def sentences(verdict: Verdict) -> list[str]:
+    """Return the verdict in words: the finding first, then what to do."""
+    said = [f"Verdict: {verdict.outcome.value.upper()} (exit code {verdict.exit_code})."]
+    required = [c for c in verdict.checks if c.required]
+    if verdict.outcome is Outcome.INVALID:
+        said.append(_invalid(verdict))
+    elif verdict.outcome is Outcome.REGRESSION:
+        failed = ", ".join(c.name for c in required if c.outcome is Outcome.REGRESSION)
+        said.append(f"{verdict.candidate} is worse than {verdict.baseline}: {failed}.")
+    elif verdict.outcome is Outcome.PASS:
+        said.append(f"{verdict.candidate} did not drop by the allowed amount or more in any required check.")
+    else:
+        said.append(
+            f"{verdict.questions} questions cannot tell; ask more of both models (`skillmix plan` says how "
+            "many), or allow a larger --drop."
+        )
+    if verdict.mode == "sequential":
+        said.append(f"Looked at {verdict.questions} of the baseline's {verdict.available} questions.")
+    return [*said, *verdict.notes]
+
+
+def _invalid(verdict: Verdict) -> str:
+    shares = f"{verdict.coverage_old:.0%} of the baseline's and {verdict.coverage_new:.0%} of the candidate's"
+    return (
+        f"Only {shares} texts have a score, under the required {verdict.policy.min_coverage:.0%}: what is "
+        "missing could decide. Look at the statuses in `skillmix report`, then run or grade again."
+    )
+
+
+def header(verdict: Verdict) -> list[str]:
+    """Return what has to stand above the figures."""
+    return [
+        f"Baseline: {verdict.baseline}",
+        f"Candidate: {verdict.candidate}",
+        f"Judge: {verdict.judge}; protocol {verdict.protocol}; {verdict.mode} gate",
+    ]
+
+
+def markdown(verdict: Verdict) -> str:
+    """Return the verdict as Markdown, for a build's summary."""
+    return markdown_of(f"Gate: {verdict.outcome.value}", header(verdict), tables(verdict), sentences(verdict))
+
+
+def junit(verdict: Verdict) -> bytes:
+    """Return the verdict as JUnit XML: one test case per check; inconclusive and invalid are errors."""
+    faults = [c for c in verdict.checks if c.required and c.outcome is Outcome.REGRESSION]
+    unsure = [c for c in verdict.checks if c.required and c not in faults and c.outcome is not Outcome.PASS]
+    suite = ElementTree.Element(
+        "testsuite",
+        name="skillmix gate",
+        tests=str(len(verdict.checks)),
+        failures=str(len(faults)),
+        errors=str(len(unsure)),
+        skipped=str(sum(not c.required for c in verdict.checks)),
+    )
+    for check in verdict.checks:
+        case = ElementTree.SubElement(suite, "testcase", classname="skillmix.gate", name=check.name)
+        if not check.required:
+            ElementTree.SubElement(case, "skipped", message=_line(check))
+        elif check.outcome is Outcome.REGRESSION:
+            ElementTree.SubElement(case, "failure", type="regression", message=_line(check))
+        elif check.outcome is not Outcome.PASS:
+            ElementTree.SubElement(case, "error", type=check.outcome.value, message=_line(check))
+    ElementTree.SubElement(suite, "system-out").text = "\n".join(sentences(verdict))
+    ElementTree.indent(suite)
+    return bytes(ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)) + b"\n"
+
+
+def _line(check: Checked) -> str:
+    return (
+        f"{check.outcome.value}: {check.old:.3f} to {check.new:.3f}, change {check.change:+.3f} "
+        f"[{check.low:+.3f}, {check.high:+.3f}], allowed drop {check.allowed:g}, n = {check.n}"
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:.2g}" if value < 1000 else "> 1000"
