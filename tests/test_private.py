@@ -154,7 +154,7 @@ def test_hostile_names_and_texts(tmp_path: Path) -> None:
     folder = tmp_path / "[red]run[/bold]"
     for shown in (done.out, skillmix("report", folder, cwd=tmp_path).out, sampled.out):
         assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", shown)
-        assert "[red]rich[/bold]" in shown
+    assert "[red]rich[/bold]" in sampled.out
     assert ":smile:" in sampled.out
     assert "[red]run[/bold]" in done.out
     markdown = (folder / "report.md").read_text()
