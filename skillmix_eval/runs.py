@@ -15,7 +15,7 @@ import msgspec
 from .domain import load_domain
 from .errors import BadInputError, StoreError
 from .figures import ITEMS, METRICS
-from .records import Grading, Question, Record, Sample, Score, Skill, Text, Topic
+from .records import Grading, Question, Record, Sample, Score, Skill, Text, TextStatus, Topic
 from .spec import RunSpec, make_spec, read_spec, write_spec
 
 
@@ -46,8 +46,8 @@ class Run(msgspec.Struct, frozen=True):
     samples: tuple[Sample, ...]
 
 
-def without_reasons(run: Run) -> Run:
-    """Return a run without what judges wrote in reasons, which may quote a private list."""
+def redacted(run: Run) -> Run:
+    """Return a run without what may quote a private list: judges' reasons, drafts, copies of the prompt."""
     samples = []
     for sample in run.samples:
         gradings = tuple(
@@ -57,7 +57,9 @@ def without_reasons(run: Run) -> Run:
             )
             for grading in sample.gradings
         )
-        samples.append(msgspec.structs.replace(sample, gradings=gradings))
+        written = "" if sample.text.status is TextStatus.ECHOED else sample.text.text
+        text = msgspec.structs.replace(sample.text, text=written, draft="")
+        samples.append(msgspec.structs.replace(sample, text=text, gradings=gradings))
     return Run(run.spec, run.info, tuple(samples))
 
 

@@ -74,7 +74,6 @@ def test_private_words_are_nowhere(tmp_path: Path, lists: list[object]) -> None:
     assert found(tmp_path / "run", MARK.strip(), *(d.out + d.err for d in printed)) == []
 
 
-@pytest.mark.xfail(strict=True, reason="the text of an echo is written into the run folder as it is")
 def test_an_echo_of_the_prompt_is_not_kept(tmp_path: Path, lists: list[object]) -> None:
     """A student that repeats the prompt does not carry private words into the run folder."""
 

@@ -143,9 +143,9 @@ def _dated_folder(spec: RunSpec) -> Path:
 def _finish(folder: Path, result: Any, show_private: bool, json: bool) -> None:
     """Write the run folder, then print the report: a table for people, one JSON document for programs."""
     from ..evaluate import report_files, report_header, report_title, run_figures
-    from ..runs import without_reasons, write_run
+    from ..runs import redacted, write_run
 
-    run = without_reasons(result.run) if result.run.info.private and not show_private else result.run
+    run = redacted(result.run) if result.run.info.private and not show_private else result.run
     reports = report_files(run, show_private)
     write_run(folder, run, reports)
     if json:
