@@ -82,6 +82,8 @@ def open_folder(folder: Path, spec: RunSpec) -> None:
     others = [p for p in folder.iterdir() if p.suffix != ".part"] if folder.is_dir() else []
     if others and not there.is_file():  # a .part is what a kill left of a file of ours
         raise BadInputError(f"{folder} is not empty and holds no run; choose another --out.")
+    if there.is_file() and there.read_text(encoding="utf-8") != write_spec(spec):
+        (folder / "catalogue.json").unlink(missing_ok=True)  # the old samples are no run of the new spec
     write_file(there, write_spec(spec).encode())
 
 
