@@ -308,7 +308,7 @@ def environment(**extra: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), "OPENAI_API_KEY": "key", "TERM": "xterm-256color", **extra}
 
 
-def skillmix(*arguments: object, cwd: Path, timeout: float = 60, **env: str) -> Done:
+def skillmix(*arguments: object, cwd: Path, timeout: float = 300, **env: str) -> Done:
     """Run the command line as its own process, with pipes for its output."""
     done = subprocess.run(
         command(*arguments),
