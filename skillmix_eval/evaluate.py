@@ -172,7 +172,8 @@ def spent(plan: Plan) -> dict[str, Spend]:
 def describe(setting: Setting, judge: str, notes: tuple[str, ...] = ()) -> RunInfo:
     """Return what has to stand beside every figure of a run."""
     spec, domain, protocol = setting.spec, setting.domain, setting.protocol
-    used = [t for t in (setting.draft, setting.refine) if t]
+    ours = spec.student.model.partition("/")[0] not in ("file", "released")
+    used = [t for t in (setting.draft, setting.refine) if t and ours]
     return RunInfo(
         student=label(spec.student),
         judge=judge,
@@ -249,7 +250,7 @@ def report_title(info: RunInfo) -> str:
 
 def report_header(info: RunInfo) -> list[str]:
     """Return the lines without which no figure may be read: who, by which protocol, graded by whom."""
-    prompts = ", ".join(f"{name} {digest}" for name, digest in info.prompts.items())
+    prompts = ", ".join(f"{name} {digest}" for name, digest in info.prompts.items()) or "not ours"
     lists = f"domain {info.domain} (lists {info.lists}), split {info.split}"
     lines = [
         f"Student: {info.student}",

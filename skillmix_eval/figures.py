@@ -140,5 +140,6 @@ class Figures(Record, frozen=True, gc=False):
     by_topic: tuple[GroupRow, ...]
     saturation: Saturation | None
     usage: dict[str, Usage]  # tokens of student and judge behind these samples
+    reasons: tuple[str, ...] = ()  # what most often kept texts from a score, in words
     profile: Profile = Profile()
     beyond: tuple[Beyond, ...] = ()

@@ -164,8 +164,15 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 
 def _list_files(folder: Path, given: dict[str, Any]) -> dict[str, str]:
-    files = {"skills": folder / "skills.csv", "topics": folder / "topics.txt"}
-    files = {name: path for name, path in files.items() if not given.get(name)}
+    if not folder.is_dir():
+        raise BadInputError(f"There is no folder {folder}.")
+    wanted = {"skills": "skills.csv", "topics": "topics.txt"}
+    places = (folder, folder.resolve().parent)  # the public repository has its lists beside its records
+    files = {
+        name: next((p / file for p in places if (p / file).is_file()), folder / file)
+        for name, file in wanted.items()
+        if not given.get(name)
+    }
     for name, path in files.items():
         if not path.is_file():
             raise BadInputError(

@@ -88,7 +88,9 @@ def open_folder(folder: Path, spec: RunSpec) -> None:
 
 
 def _continues(old: RunSpec, new: RunSpec) -> bool:
-    """Tell whether a run may take another's place: the same but for how much is asked, and how fast."""
+    """Tell whether a run may take another's place: the same but for more questions, and how fast."""
+    if not set(old.k) <= set(new.k) or new.n < old.n:
+        return False
     loose: dict[str, Any] = {"k": (1,), "n": 1, "public": False}
     students = [msgspec.structs.replace(s.student, max_connections=1, price=None) for s in (old, new)]
     judges = [s.judge and msgspec.structs.replace(s.judge, max_connections=1, price=None) for s in (old, new)]

@@ -23,9 +23,10 @@ class ModelSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     base_url: Annotated[
         Text | None, Meta(description="address of an OpenAI-compatible server, ending in /v1")
     ] = None
-    api_key_env: Annotated[Text, Meta(description="environment variable that holds the API key")] = (
-        "OPENAI_API_KEY"
-    )
+    api_key_env: Annotated[
+        Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")],
+        Meta(description="environment variable that holds the API key"),
+    ] = "OPENAI_API_KEY"
     revision: Annotated[
         Text | None, Meta(description="what tells versions of the model behind this name apart, if anything")
     ] = None

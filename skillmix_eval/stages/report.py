@@ -50,7 +50,7 @@ def tables(figures: Figures, population: str = "list") -> list[Table]:
 
 def sentences(figures: Figures, reduce: str) -> list[str]:
     """Return what has to be said about the figures in words."""
-    said = []
+    said = list(figures.reasons)
     point = figures.saturation
     if point:
         sure = "the whole interval is below" if point.certain else "though its interval reaches above"

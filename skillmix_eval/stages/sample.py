@@ -19,6 +19,7 @@ SAMPLERS = ("balanced", "reference")
 SPLITS = ("train", "held-out", "all")
 _Draw = tuple[Sequence[int], int, int]  # places of the skills in order and of the topic, occurrence
 _TRIES = 64  # failed draws in a row after which the questions that are left are listed instead
+_LISTABLE = 2_000_000  # so many subsets can be listed; beyond, drawing goes on, as some are always left
 
 
 def sample(
@@ -129,13 +130,14 @@ def _balanced(topics: int, k: int, seed: int, clash: Sequence[set[int]]) -> Iter
     free = not any(clash)
     asked: dict[frozenset[int], int] = {}  # skills -> bit mask of the topics they were asked with
     every_topic = (1 << topics) - 1
+    few = math.comb(len(clash), k) <= _LISTABLE
     tries = 0
-    while tries < _TRIES:
+    while tries < _TRIES or not few:
         chosen = (free and skill_pool.take_run(k)) or _deal(skill_pool, k, clash)
         subset = frozenset(chosen)
         used = asked.get(subset, 0)
         if len(chosen) < k or used == every_topic:
-            tries += 1
+            tries += len(chosen) == k or few
             skill_pool.give_back(chosen)
             skill_pool.reshuffle()
             continue

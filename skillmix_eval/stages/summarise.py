@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 
 from msgspec.structs import replace
@@ -34,7 +34,22 @@ def summarise(
         by_topic=shares.rows(_topic_marks, labels),
         saturation=_saturation(rows),
         usage=_usage(samples),
+        reasons=tuple(_reasons(samples)),
     )
+
+
+def _reasons(samples: Sequence[Sample]) -> Iterator[str]:
+    """Yield, for each status that is not ok, how many there are and the most frequent reason."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for sample in samples:
+        if sample.text.status is not TextStatus.OK:
+            found[f"texts {sample.text.status}"][sample.text.why] += 1
+        for grading in sample.gradings:
+            if grading.status is not GradingStatus.OK:
+                found[f"gradings {grading.status}"][grading.why] += 1
+    for what, whys in found.items():
+        why = " ".join(whys.most_common(1)[0][0].split())[:160]
+        yield f"{whys.total():,} {what}" + (f", most often because {why}." if why else ".")
 
 
 def _k_row(k: int, samples: Sequence[Sample], reduce: str) -> KRow:
@@ -138,7 +153,8 @@ def _part(skill: Skill, held_out: set[str]) -> str:
 def _saturation(rows: Sequence[KRow]) -> Saturation | None:
     for row in rows:
         found = row.metrics["full_marks"].estimate
-        if found.value is not None and found.high is not None and found.value < SATURATED:
+        enough = row.coverage >= 0.5  # a few scored texts of many say nothing about the rest
+        if enough and found.value is not None and found.high is not None and found.value < SATURATED:
             return Saturation(row.k, found, found.high < SATURATED)
     return None
 
