@@ -206,8 +206,10 @@ def run_figures(run: Run, show_private: bool = False, assumptions: Sequence[Assu
     """Return the figures of a run, with those on copying where assumptions about a corpus are given."""
     labels = run_labels(run, show_private)
     figures = summarise(run.samples, run.info.reduce, labels, run.info.held_out_categories)
+    hidden = run.info.private and not show_private  # a server's complaint may quote the prompt
     return msgspec.structs.replace(
         figures,
+        reasons=() if hidden else figures.reasons,
         profile=profile(run.samples, labels),
         beyond=beyond_imitation(run.samples, figures, assumptions),
     )
