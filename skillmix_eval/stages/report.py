@@ -58,7 +58,7 @@ def sentences(figures: Figures, reduce: str) -> list[str]:
             f"Saturation point: k = {point.k}, the first with full marks under 0.05 "
             f"({interval(point.full_marks)}, n = {point.full_marks.n}; {sure} 0.05)."
         )
-    elif any(row.scored_texts for row in figures.by_k):
+    elif any(row.coverage >= 0.5 for row in figures.by_k):
         said.append(f"Saturation point: not reached up to k = {figures.by_k[-1].k}.")
     next_k = figures.profile.prediction
     if next_k:
