@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import itertools
 import sys
@@ -133,6 +134,7 @@ def _prompt(setting: Any, question: Any) -> str:
 
 def _write_json_list(rows: Any) -> None:
     """Write a JSON array in parts: a million questions never stand in memory at once."""
+    gc.disable()  # rows hold no cycles, and looking for some takes a third of the time
     encoder, out = msgspec.json.Encoder(), sys.stdout.buffer
     separator = b"[\n"
     for part in _parts(iter(rows), 10_000):
@@ -140,6 +142,7 @@ def _write_json_list(rows: Any) -> None:
         separator = b",\n"
     out.write(b"\n]\n" if separator != b"[\n" else b"[]\n")
     out.flush()
+    gc.enable()
 
 
 def _parts(rows: Any, size: int) -> Any:
