@@ -127,7 +127,7 @@ def _unbalanced(doc: Document) -> str:
 
 
 def _marks(doc: Document) -> str:
-    """No comma or colon follows another mark, as in 'gentler?, for'; a quotation mark between them is well."""
+    """No comma or colon follows another mark, as in 'gentler?, for'; a quotation mark may stand between."""
     return "Two punctuation marks stand side by side." if _ODD_MARKS.search(doc.text) else ""
 
 
