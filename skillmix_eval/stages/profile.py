@@ -101,13 +101,13 @@ def _abilities(columns: Columns, group_of: Sequence[str], labels: Mapping[str, s
         rows = block.question[texts]
         group, earned = code[block.skills[rows]].ravel(), block.earned[texts].ravel()
         of_question, means = reduced(np.repeat(rows, block.k) * len(names) + group, earned)
-        for total, found, weights in (
+        for total, of_what, weights in (
             (points, of_question % len(names), means),
             (questions, of_question % len(names), None),
             (asked, group, None),
             (missing, group, 1 - earned),
         ):
-            total += np.bincount(found, weights, minlength=len(names))
+            total += np.bincount(of_what, weights, minlength=len(names))
     there = np.flatnonzero(questions)
     found = points[there], questions[there]
     prior = fit_prior(*found)
@@ -151,9 +151,9 @@ def composition(points: Sequence[Points]) -> tuple[Composition, ...]:
 
 
 def _rates(points: Sequence[Points], skills: int = 0) -> np.ndarray:
-    """Return a table of rates, one column per skill, at least so many: its first row the best guess, the others draws.
+    """Return a table of rates, a column for each of at least so many skills; NaN where one was not asked.
 
-    NaN where a skill was not asked. The last column is the rate of the other three points together.
+    The first row is the best guess, the others draws. The last column is the other three points together.
     """
     codes = np.concatenate([p.skills.ravel() for p in points])
     sums = np.bincount(codes, np.concatenate([p.earned.ravel() for p in points]), skills)
