@@ -130,7 +130,7 @@ def read_skills(path: Path, categories: tuple[str, ...] = (), opaque_ids: bool =
     example, and optionally id and status.
     """
     rows = _rows(path)
-    columns = rows[0].keys() if rows else ()
+    columns = next(iter(rows.values()), {}).keys()
     name_column = "name" if "name" in columns else "skill"
     for column in ("category", name_column, "definition", "example"):
         if rows and column not in columns:
@@ -139,13 +139,13 @@ def read_skills(path: Path, categories: tuple[str, ...] = (), opaque_ids: bool =
                 "a list of skills needs category, name, definition and example."
             )
     found: dict[str, Skill] = {}
-    for number, row in enumerate(rows, start=2):
-        if (row.get("status") or "").strip() in _NOT_RELEASED:
+    for number, row in rows.items():
+        if (row.get("status") or "").strip().casefold() in _NOT_RELEASED:
             continue
         skill = _skill(path, number, row, name_column, categories, opaque_ids)
         if skill.id in found:
             raise BadInputError(
-                f"{path} row {number}: the skill '{row[name_column]}' stands there twice (id {skill.id}); "
+                f"{path} line {number}: the skill '{row[name_column]}' stands there twice (id {skill.id}); "
                 "remove one or give it another id."
             )
         found[skill.id] = skill
@@ -160,10 +160,10 @@ def _skill(
     cells = {c: (row.get(c) or "").strip() for c in ("id", "category", name_column, "definition", "example")}
     for column in ("category", name_column, "definition"):
         if not cells[column]:
-            raise BadInputError(f"{path} row {number}: the {column} is empty; write one or remove the row.")
+            raise BadInputError(f"{path} line {number}: the {column} is empty; write one or remove the row.")
     category = _ALIASES.get(cells["category"].casefold(), cells["category"].casefold())
     if categories and category not in categories:
-        raise BadInputError(f"{path} row {number}: {unknown('category', cells['category'], categories)}")
+        raise BadInputError(f"{path} line {number}: {unknown('category', cells['category'], categories)}")
     name = cells[name_column]
     identity = _opaque("skill", name) if opaque else (cells["id"] or slug(name))
     return Skill(identity, name, category, cells["definition"], cells["example"])
@@ -173,11 +173,11 @@ def read_topics(path: Path, opaque_ids: bool = False) -> tuple[Topic, ...]:
     """Read topics: a text file with one a line, or a CSV file with the columns topic and words."""
     if path.suffix == ".csv":
         rows = _rows(path)
-        if rows and "topic" not in rows[0]:
+        if rows and "topic" not in next(iter(rows.values())):
             raise BadInputError(
                 f"{path} has no column 'topic'; a list of topics needs topic and may have words."
             )
-        pairs = [(row["topic"], row.get("words") or "") for row in rows]
+        pairs = [(row["topic"], row.get("words") or "") for row in rows.values()]
     else:
         pairs = [(line, "") for line in _read(path).splitlines() if line.strip()]
     found: dict[str, Topic] = {}
@@ -231,15 +231,17 @@ def _check_references(domain: Domain, path: Path) -> None:
                 raise BadInputError(f"{path}: {unknown(what, name, there)}")
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
+def _rows(path: Path) -> dict[int, dict[str, Any]]:
+    """Return the rows of a CSV file by the line on which each ends."""
+    reader = csv.DictReader(io.StringIO(_read(path)), strict=True)
     try:
-        rows = list(csv.DictReader(io.StringIO(_read(path)), strict=True))
+        rows = dict((reader.line_num, row) for row in reader)  # noqa: C402  the number changes with the row
     except csv.Error as error:
         raise BadInputError(f"{path} is not a CSV file that can be read: {error}.") from None
-    for number, row in enumerate(rows, start=2):
+    for number, row in rows.items():
         if None in row or any(v is None for v in row.values()):
             raise BadInputError(
-                f"{path} row {number} has not as many cells as the header; quote cells that hold commas."
+                f"{path} line {number} has not as many cells as the header; quote cells that hold commas."
             )
     return rows
 

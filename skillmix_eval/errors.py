@@ -13,6 +13,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+STOPPED = "Interrupted; every answer that was paid for is kept: run the same command again to go on."
+
 
 class SkillMixError(Exception):
     """Base of all errors that the user reads; its message is one sentence: what, where, what to do."""

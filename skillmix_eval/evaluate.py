@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from . import __version__
+from . import __version__, pipeline
 from .calls import Caller, Spend, call_key
 from .domain import Domain, load_domain
 from .errors import BadInputError
 from .figures import Figures
 from .interfaces import Backend, Grader
 from .page import run_page
-from .pipeline import Job, Plan, jobs_for, run
-from .plugins import load_backend, load_grader
+from .pipeline import Job, Plan, jobs_for
+from .plugins import load_backend, load_grader, load_style
 from .records import Question, Sample
 from .runs import Run, RunInfo
-from .spec import Protocol, RunSpec, label, write_spec
+from .spec import Protocol, RunSpec, label, make_spec, write_spec
 from .stages.imitation import Assumption, beyond_imitation
 from .stages.profile import profile
 from .stages.prompt import draft_request
@@ -58,6 +60,7 @@ def prepare(spec: RunSpec, check_questions: bool = True) -> Setting:
     """Read and check everything that a spec names; raises BadInputError before anything is paid for."""
     domain = load_domain(spec.domain, _path(spec.skills), _path(spec.topics), spec.public)
     protocol = spec.resolved_protocol(domain.about.protocol)
+    load_style(protocol.judge_style)  # a wrong name shows even where no judge is asked
     draft = load_template(protocol.prompt, "draft", domain.folder)
     refine = load_template(protocol.refine_prompt, "refine", domain.folder) if protocol.refine else None
     setting = Setting(spec, domain, protocol, draft, refine)
@@ -130,7 +133,27 @@ def evaluate(
 
     Raises BackendError or StoreError; what was paid for until then is in the store.
     """
-    return asyncio.run(_evaluate(setting, models, store, on_sample, jobs))
+    work = _evaluate(setting, models, store, on_sample, jobs)
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as own:  # a notebook has a loop of its own, which must not be entered twice
+        return own.submit(asyncio.run, work).result()
+
+
+def run(store: str | Path | None = None, **settings: Any) -> Run:
+    """Evaluate with the settings of a run (see `RunSpec`), answers kept in the file `store` if one is given.
+
+    The same as `skillmix run` without its files: `runs.write_run` writes them. Raises SkillMixError.
+    """
+    setting = prepare(make_spec(settings))
+    kept = Store(Path(store)) if store else None
+    try:
+        return evaluate(setting, load_models(setting), kept).run
+    finally:
+        if kept:
+            kept.close()
 
 
 async def _evaluate(
@@ -142,7 +165,7 @@ async def _evaluate(
 ) -> Result:
     work = jobs if jobs is not None else jobs_for(setting.questions(), setting.protocol.texts)
     async with opened(setting, models, store) as plan:
-        samples = await run(plan, work, on_sample)
+        samples = await pipeline.run(plan, work, on_sample)
     info = describe(setting, plan.grader.fingerprint)
     return Result(Run(setting.spec, info, samples), spent(plan))
 

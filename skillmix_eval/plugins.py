@@ -39,6 +39,11 @@ def find_backend(settings: ModelSpec) -> tuple[ModuleType, str]:
     kind, _, model = settings.model.partition("/")
     if settings.model == "embedded":
         model = "default"
+    if kind in ("file", "released"):
+        raise BadInputError(
+            f"The texts of '{settings.model}' came from a file, so there is no student to ask; grade them "
+            "again with `skillmix grade RUN` or name a --student."
+        )
     if not model:
         raise BadInputError(
             f"A model is named backend/model, for example openai/gpt-4.1-mini, not '{settings.model}'; the "

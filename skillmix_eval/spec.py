@@ -84,6 +84,7 @@ PROTOCOLS = {
     ),
 }
 Positive = Annotated[int, Meta(ge=1)]
+SkillCount = Annotated[int, Meta(ge=1, le=20)]
 
 
 class RunSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,14 +93,14 @@ class RunSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     student: ModelSpec = ModelSpec(model="embedded")
     judge: ModelSpec | None = None
     domain: Annotated[Text, Meta(description="built-in domain or a folder with a domain.toml")] = "devices"
-    skills: Annotated[str | None, Meta(description="CSV file with your own skills")] = None
-    topics: Annotated[str | None, Meta(description="text file with your own topics, one a line")] = None
+    skills: Annotated[Text | None, Meta(description="CSV file with your own skills")] = None
+    topics: Annotated[Text | None, Meta(description="text file with your own topics, one a line")] = None
     public: Annotated[bool, Meta(description="your own lists are no secret: show their names")] = False
     split: Annotated[str, Meta(description="train, held-out or all categories and topics")] = "all"
     sampler: Annotated[str, Meta(description="balanced, or reference (the public repository's draw)")] = (
         "balanced"
     )
-    k: tuple[Positive, ...] = (1, 2, 3, 4, 5)
+    k: tuple[SkillCount, ...] = (1, 2, 3, 4, 5)
     n: Annotated[Positive, Meta(description="questions for each k")] = 100
     seed: Annotated[int, Meta(description="seed of the questions")] = 0
     protocol: Annotated[str | None, Meta(description="standard, draft or paper (default: the domain's)")] = (
@@ -109,11 +110,11 @@ class RunSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     texts: Annotated[Positive | None, Meta(description="texts per question")] = None
     gradings: Annotated[Positive | None, Meta(description="gradings per text, majority per item")] = None
     reduce: Annotated[str | None, Meta(description="mean or max over a question's texts")] = None
-    prompt: Annotated[str | None, Meta(description="your own template for the first turn (.j2)")] = None
-    refine_prompt: Annotated[str | None, Meta(description="your own template for the second turn")] = None
-    judge_prompt: Annotated[str | None, Meta(description="your own template for the judge")] = None
+    prompt: Annotated[Text | None, Meta(description="your own template for the first turn (.j2)")] = None
+    refine_prompt: Annotated[Text | None, Meta(description="your own template for the second turn")] = None
+    judge_prompt: Annotated[Text | None, Meta(description="your own template for the judge")] = None
     judge_style: Annotated[
-        str | None, Meta(description="form of the judge's verdict: json-items, paper-table or paper-lines")
+        Text | None, Meta(description="form of the judge's verdict: json-items, paper-table or paper-lines")
     ] = None
     sentence_counter: Annotated[
         str | None, Meta(description="sentencex, or reference (the public repository's expression)")
@@ -177,11 +178,7 @@ def make_spec(settings: dict[str, Any], source: str = "the options") -> RunSpec:
     for name, allowed in CHOICES.items():
         if settings.get(name) is not None and settings[name] not in allowed:
             raise unknown(f"value of {name}", str(settings[name]), allowed)
-    try:
-        spec = msgspec.convert(settings, RunSpec)
-    except msgspec.ValidationError as error:
-        fault, _, place = str(error).replace("`", "").partition(" - at $.")
-        raise BadInputError(f"{source}: {place or 'settings'}: {fault}.") from None
+    spec = _converted(settings, source)
     for model in (spec.student, spec.judge):
         if model and model.base_url and re.search(r"[@?]", model.base_url):
             raise BadInputError(
@@ -191,6 +188,16 @@ def make_spec(settings: dict[str, Any], source: str = "the options") -> RunSpec:
     if not spec.k:
         raise BadInputError(f"{source}: k is empty; give at least one number of skills.")
     return msgspec.structs.replace(spec, k=tuple(sorted(set(spec.k))))
+
+
+def _converted(settings: dict[str, Any], source: str) -> RunSpec:
+    try:
+        return msgspec.convert(settings, RunSpec)
+    except msgspec.ValidationError as error:
+        fault, _, place = str(error).replace("`", "").partition(" - at $.")
+        if "regex" in fault:  # say what it is to be, not how that is checked
+            fault = f"Expected {option_fields(ModelSpec)[place.rpartition('.')[2]][1]}"
+        raise BadInputError(f"{source}: {place or 'settings'}: {fault}.") from None
 
 
 def read_spec(path: Path) -> dict[str, Any]:

@@ -32,7 +32,7 @@ HEAVY = {
 # Imports go to lower layers only. A folder of plugins is one layer, whose modules do not import each other.
 LAYERS = [
     {"__init__", "records", "errors"},
-    {"interfaces", "spec", "stats", "templates", "texts", "figures", "domain", "store"},
+    {"interfaces", "spec", "stats", "templates", "texts", "figures", "domain", "store", "labels"},
     {"statistics"},
     {"domains", "stages", "graders", "backends", "styles", "methods", "calls", "released", "runs"},
     {"plugins", "page", "pairing", "verdict"},

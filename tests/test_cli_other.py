@@ -63,13 +63,26 @@ def test_wrong_input(tmp_path: Path, arguments: list[str], words: list[str]) -> 
     assert files_of(tmp_path) == before
 
 
-def test_unknown_option(tmp_path: Path) -> None:
-    """An unknown option is named with the nearest one, with exit code 2 and no traceback."""
-    done = skillmix("run", "--sed", 1, cwd=tmp_path)
-    assert (done.code, done.out) == (2, "")
-    assert "--sed" in done.err
-    assert "--seed" in done.err
-    assert "Traceback" not in done.err
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "--sed", "1"], ["--sed", "--seed", "skillmix run --help"]),
+        (["run", "-n", "ten"], ["-n", "ten", "integer"]),
+        (["run", "a.yaml", "b.yaml"], ["b.yaml"]),
+        (["run", "--price", "cheap"], ["student.price", "US dollars", "0.40/1.60"]),
+        (["run", "-k", ""], ["-k takes"]),
+        (["run", "--prompt", ""], ["prompt"]),
+        (["run", "--judge-style", "nope"], ["nope", "json-items"]),
+        (["run", "--student", "file/texts.jsonl"], ["file/texts.jsonl", "skillmix grade"]),
+    ],
+    ids=lambda found: " ".join(found)[:30],
+)
+def test_wrong_usage(tmp_path: Path, arguments: list[str], words: list[str]) -> None:
+    """A wrong option or value is one line that says what is wanted, with exit code 2."""
+    done = skillmix(*arguments, cwd=tmp_path)
+    assert done.code == 2
+    one_sentence(done, *words)
+    assert files_of(tmp_path) == {}
 
 
 def test_a_corrected_command(tmp_path: Path) -> None:

@@ -42,13 +42,13 @@ def private(tmp_path: Path) -> tuple[Path, Path]:
     [
         (
             "literary,metaphor,A.,B.\nliterary,Metaphor,C.,D.\n",
-            "s.csv row 3: the skill 'Metaphor' stands there",
+            "s.csv line 3: the skill 'Metaphor' stands there",
         ),
-        ("literary,metaphor, ,B.\n", "s.csv row 2: the definition is empty"),
-        ("literary,,A.,B.\n", "s.csv row 2: the name is empty"),
-        (",metaphor,A.,B.\n", "s.csv row 2: the category is empty"),
-        ("literary,metaphor,A.,B.,C.\n", "s.csv row 2 has not as many cells as the header"),
-        ("literary,metaphor,A.,B.\nliterary,simile\n", "s.csv row 3 has not as many cells"),
+        ("literary,metaphor, ,B.\n", "s.csv line 2: the definition is empty"),
+        ("literary,,A.,B.\n", "s.csv line 2: the name is empty"),
+        (",metaphor,A.,B.\n", "s.csv line 2: the category is empty"),
+        ("literary,metaphor,A.,B.,C.\n", "s.csv line 2 has not as many cells as the header"),
+        ("literary,metaphor,A.,B.\nliterary,simile\n", "s.csv line 3 has not as many cells"),
         ('literary,"meta"phor,A.,B.\n', "s.csv is not a CSV file that can be read"),
         ("", "s.csv holds no skills"),
     ],
@@ -61,7 +61,7 @@ def test_fault_in_a_row(tmp_path: Path, rows: str, said: str) -> None:
 def test_unknown_category(tmp_path: Path) -> None:
     """An unknown category is named with its row and the nearest category that exists."""
     said = fault_of_skills(tmp_path, HEADER + "litrary,metaphor,A.,B.\n", ("literary", "logical"))
-    assert "s.csv row 2" in said
+    assert "s.csv line 2" in said
     assert "Did you mean 'literary'?" in said
 
 

@@ -71,11 +71,12 @@ def test_k_is_sorted_without_repeats() -> None:
         ({"n": "ten"}, "spec.yaml: n: Expected int, got str"),
         ({"k": []}, "spec.yaml: k is empty"),
         ({"k": [0]}, "k[0]: Expected int >= 1"),
+        ({"k": [300]}, "k[0]: Expected int <= 20"),
         ({"k": True}, "Expected int, got bool"),
         ({"student": {"model": ""}}, "student.model: Expected str of length >= 1"),
         ({"student": {}}, "missing required field model"),
         ({"student": {"model": "x", "temperature": 3}}, "temperature: Expected float <= 2"),
-        ({"judge": {"model": "x", "price": "cheap"}}, "judge.price: Expected str matching regex"),
+        ({"judge": {"model": "x", "price": "cheap"}}, "judge.price: Expected US dollars per million"),
         ({1: 2}, "No setting named '1'"),
     ],
 )

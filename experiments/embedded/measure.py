@@ -44,11 +44,11 @@ def table_of(student: str, split: str) -> str:
 
 
 def checkpoints() -> str:
-    """Return full marks of every checkpoint in float32 for k = 1, 2, 3, a line for each."""
+    """Return full marks of every checkpoint for k = 1, 2, 3, a line for each."""
     lines = ["\n| steps | k = 1 | k = 2 | k = 3 | scored |", "|---|---|---|---|---|"]
     folders = sorted(EARLIER.iterdir(), key=lambda p: int(p.name)) if EARLIER.is_dir() else []
     for folder in [*folders, PACKAGED]:
-        rows = figures(f"hf/{folder.relative_to(ROOT)}", "train", "1-3")
+        rows = figures(f"embedded/{folder.relative_to(ROOT)}", "train", "1-3")
         name = "last (packaged)" if folder == PACKAGED else folder.name
         cells = " | ".join(cell(row, "full_marks") for row in rows)
         scored = sum(row["scored_texts"] for row in rows)

@@ -31,7 +31,7 @@ def convert(folder: Path) -> None:
 
 
 def package(steps: Path) -> None:
-    """Convert all checkpoints; copy the last with its conversion, the earlier ones without."""
+    """Convert all checkpoints; the last goes into the package, the earlier ones into results."""
     folders = sorted((p for p in steps.iterdir() if p.name.isdigit()), key=lambda p: int(p.name))
     for folder in folders:
         convert(folder)
@@ -43,7 +43,7 @@ def package(steps: Path) -> None:
     if kept is not None:
         card.write_bytes(kept)
     for folder in folders[:-1]:
-        shutil.copytree(folder, EARLIER / folder.name, ignore=shutil.ignore_patterns("ct2"))
+        shutil.copytree(folder, EARLIER / folder.name)
     for path in [*PACKAGED.rglob("*"), *EARLIER.rglob("*")]:
         if path.is_file():
             path.chmod(0o644)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import rich_click as click
 
 from .. import __version__
-from ..errors import SkillMixError, unknown
+from ..errors import STOPPED, SkillMixError, unknown
 from . import board, bring, decide, harness, look, score, show
 
 OK, INTERNAL, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -73,10 +73,10 @@ def _run(arguments: Sequence[str] | None) -> int:
         print(f"Error: {show.visible(str(error))}", file=sys.stderr)  # noqa: T201
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        print(f"Error: {_one_line(error)}", file=sys.stderr)  # noqa: T201
         return USAGE
     except (KeyboardInterrupt, click.Abort):
-        print("\nInterrupted. Run the same command again to go on.", file=sys.stderr)  # noqa: T201
+        print(f"\n{STOPPED}", file=sys.stderr)  # noqa: T201
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on, as with | head
@@ -86,3 +86,10 @@ def _run(arguments: Sequence[str] | None) -> int:
         print("\nThis is a bug in skillmix-eval; every paid answer is kept.", file=sys.stderr)  # noqa: T201
         return INTERNAL
     return code if isinstance(code, int) else OK  # ctx.exit(code): a gate's verdict
+
+
+def _one_line(error: click.ClickException) -> str:
+    """Return a usage error as one sentence that names the command whose help explains it."""
+    words = show.visible(" ".join(error.format_message().split())).rstrip(".")
+    context = getattr(error, "ctx", None)
+    return f"{words}; see `{context.command_path if context else 'skillmix'} --help`."

@@ -110,7 +110,7 @@ def _default_student() -> dict[str, Any]:
 
 
 def _parse_ks(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:  # noqa: ARG001
-    return parse_ks(value) if value else None
+    return None if value is None else parse_ks(value)
 
 
 def _flag(name: str, target: str, kind: type, text: str) -> Callable[[F], F]:

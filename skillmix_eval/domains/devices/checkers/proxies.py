@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import operator
+import re
 from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
@@ -62,6 +63,7 @@ _NOT_AFTER_PREPOSITION = CONJUNCTIONS | SUBJECT_PRONOUNS | {"of", "am", "has", "
 _CLAUSE_PREPOSITIONS = word_set("of from with into at against toward among during")
 _BINDING = _DETERMINERS | _CLAUSE_PREPOSITIONS
 _HARD_MARKS = (".", ",", ";", "!")
+_ODD_MARKS = re.compile(r"[?!,;:]\s*[,;:]")
 _VOWEL_SOUNDS = ("a", "e", "i", "o")
 _AFTER_AN = tuple("aeiouh18flmnrsx")  # an hour, an 18th, an x-ray
 _AN_EXCEPTIONS = ("eu", "ew", "one", "once", "uni", "use", "usu", "ut")
@@ -122,6 +124,11 @@ def _unbalanced(doc: Document) -> str:
     text = doc.text
     pairs = text.count("(") == text.count(")") and text.count("“") == text.count("”")
     return "" if pairs and text.count('"') % 2 == 0 else "A quotation mark or bracket has no partner."
+
+
+def _marks(doc: Document) -> str:
+    """No comma or colon follows another mark, as in 'gentler?, for'; a quotation mark may stand between."""
+    return "Two punctuation marks stand side by side." if _ODD_MARKS.search(doc.text) else ""
 
 
 def _repeats(doc: Document) -> str:
@@ -209,6 +216,7 @@ def _unknown(doc: Document) -> str:
 _FAULTS: tuple[Callable[[Document], str], ...] = (
     _badly_edged,
     _unbalanced,
+    _marks,
     _repeats,
     _listy,
     _clumsy,
