@@ -98,9 +98,9 @@ def _abilities(columns: Columns, group_of: Sequence[str], labels: Mapping[str, s
     points, questions, asked, missing = (np.zeros(len(names)) for _ in range(4))
     for block in columns.blocks:
         texts = np.flatnonzero(block.scored)
-        rows = block.question[texts]
-        group, earned = code[block.skills[rows]].ravel(), block.earned[texts].ravel()
-        of_question, means = reduced(np.repeat(rows, block.k) * len(names) + group, earned)
+        asked_of = block.question[texts]
+        group, earned = code[block.skills[asked_of]].ravel(), block.earned[texts].ravel()
+        of_question, means = reduced(np.repeat(asked_of, block.k) * len(names) + group, earned)
         for total, of_what, weights in (
             (points, of_question % len(names), means),
             (questions, of_question % len(names), None),
