@@ -145,8 +145,8 @@ def _points(rows: Sequence[KRow]) -> Table:
         for row in rows
     )
     note = (
-        "Sums per text, for differences that full marks hide. Rescaled: the share of all k + 3 points, to the "
-        "power k + 3."
+        "Sums per text, for differences that full marks hide. Rescaled: the share of all k + 3 points, to "
+        "the power k + 3."
     )
     return Table("Points", ("k", "n", *POINTS.values()), cells, note)
 
