@@ -21,7 +21,7 @@ from .page import run_page
 from .pipeline import Job, Plan, jobs_for
 from .plugins import load_backend, load_grader, load_style
 from .records import Question, Sample
-from .runs import Run, RunInfo
+from .runs import Run, RunInfo, StoredRun
 from .spec import Protocol, RunSpec, label, make_spec, write_spec
 from .stages.imitation import Assumption, beyond_imitation
 from .stages.profile import profile
@@ -225,16 +225,20 @@ def run_labels(run: Run, show_private: bool = False) -> dict[str, str]:
     return labels
 
 
-def run_figures(run: Run, show_private: bool = False, assumptions: Sequence[Assumption] = ()) -> Figures:
+def run_figures(
+    run: Run | StoredRun, show_private: bool = False, assumptions: Sequence[Assumption] = ()
+) -> Figures:
     """Return the figures of a run, with those on copying where assumptions about a corpus are given."""
-    labels = run_labels(run, show_private)
-    figures = summarise(run.samples, run.info.reduce, labels, run.info.held_out_categories)
+    columns, labels = run.columns, {}
+    if show_private or not run.info.private:
+        labels = {s.id: s.name for s in columns.skills} | {t.id: t.name for t in columns.topics}
+    figures = summarise(columns, run.info.reduce, labels, run.info.held_out_categories)
     hidden = run.info.private and not show_private  # a server's complaint may quote the prompt
     return msgspec.structs.replace(
         figures,
         reasons=() if hidden else figures.reasons,
-        profile=profile(run.samples, labels),
-        beyond=beyond_imitation(run.samples, figures, assumptions),
+        profile=profile(columns, labels),
+        beyond=beyond_imitation(columns, figures, assumptions),
     )
 
 
@@ -262,7 +266,7 @@ def report_files(
     spec, labels = write_spec(run.spec), run_labels(run, show_private)
     page = run_page(title, header, figures, info.reduce, run.samples, labels, spec)
     return {
-        "scores.json": scores_json(run, figures),
+        "scores.json": scores_json(info, figures),
         "report.md": markdown(title, header, figures, info.reduce).encode(),
         "report.html": page.encode(),
     }
@@ -287,9 +291,9 @@ def report_header(info: RunInfo) -> list[str]:
     return [*lines, *(f"Note: {note}" for note in info.notes)]
 
 
-def scores_json(run: Run, figures: Figures) -> bytes:
+def scores_json(info: RunInfo, figures: Figures) -> bytes:
     """Return a run's figures as one JSON document."""
-    document = {"run": run.info, "figures": figures}
+    document = {"run": info, "figures": figures}
     return msgspec.json.format(msgspec.json.encode(document, order="deterministic")) + b"\n"
 
 

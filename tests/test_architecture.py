@@ -33,7 +33,7 @@ HEAVY = {
 LAYERS = [
     {"__init__", "records", "errors"},
     {"interfaces", "spec", "stats", "templates", "texts", "figures", "domain", "store", "labels"},
-    {"statistics", "columns"},
+    {"statistics", "columns", "parquet"},
     {"domains", "stages", "graders", "backends", "styles", "methods", "calls", "released", "runs"},
     {"plugins", "page", "pairing", "verdict"},
     {"pipeline", "baseline"},
@@ -43,7 +43,7 @@ LAYERS = [
     {"__main__"},
 ]
 FOLDERS = {"stages", "graders", "backends", "styles", "methods"}
-INSIDE_A_LAYER = {("figures", "stats")}  # a record made of another
+INSIDE_A_LAYER = {("figures", "stats"), ("parquet", "columns")}  # a record made of another, or read
 
 
 def imports(path: Path) -> Iterator[str]:
