@@ -28,16 +28,16 @@ class Backend(Protocol):
 
 
 class Grader(Protocol):
-    """Two pure halves around at most one model call per grading."""
+    """Two pure halves around a model call. Grading i has the calls 2i and, if that is no verdict, 2i + 1."""
 
     fingerprint: str
     """Who grades: judge model, endpoint, settings, prompt hash; or the name of the code."""
 
-    def ask(self, question: Question, text: Text, index: int) -> Request | None:
-        """Return the judge call that grading number `index` needs, or None when code decides alone."""
+    def ask(self, question: Question, text: Text, call: int) -> Request | None:
+        """Return the judge's call of this number, or None when code decides alone."""
         ...
 
-    def read(self, question: Question, text: Text, index: int, reply: Reply | None) -> Grading:
+    def read(self, question: Question, text: Text, call: int, reply: Reply | None) -> Grading:
         """Turn the judge's reply into a grading; an unreadable reply is a status, not an exception."""
         ...
 
@@ -45,16 +45,16 @@ class Grader(Protocol):
 class JudgeStyle(Protocol):
     """The contract between a judge prompt and its parser: what is asked is what is read."""
 
-    def variables(self, question: Question, text: Text, index: int) -> dict[str, object]:
+    def variables(self, question: Question, text: Text, call: int) -> dict[str, object]:
         """Return the variables of the style's template."""
         ...
 
-    def schema(self, question: Question, text: Text, index: int) -> dict[str, object] | None:
+    def schema(self, question: Question, text: Text, call: int) -> dict[str, object] | None:
         """Return the JSON schema of the reply, or None for a style that has none."""
         ...
 
-    def read(self, question: Question, text: Text, index: int, reply: str) -> dict[str, Verdict]:
-        """Return one verdict per rubric item that the judge was asked about.
+    def read(self, question: Question, text: Text, call: int, reply: str) -> dict[str, Verdict]:
+        """Return one verdict per rubric item that the judge was asked about, and on the decoy if it had one.
 
         Raises UnreadableError when an item is missing, twice, odd or the reply is not a verdict.
         """

@@ -9,16 +9,17 @@ import importlib
 import pkgutil
 from importlib.metadata import entry_points
 from types import ModuleType
+from typing import Any
 
 from . import backends, styles
 from .domain import Domain, names
 from .errors import BadInputError, unknown
 from .graders.rubric import RubricGrader
 from .graders.rules import RulesGrader
-from .interfaces import Backend, Grader
+from .interfaces import Backend, Grader, JudgeStyle
 from .records import Question, Text, TextStatus
 from .spec import ModelSpec, Protocol, RunSpec
-from .templates import load_template
+from .templates import Template, load_template
 
 _FOLDERS = {"backend": backends, "style": styles}
 
@@ -70,11 +71,23 @@ def load_grader(spec: RunSpec, domain: Domain, protocol: Protocol) -> Grader:
             f"The domain '{domain.name}' is graded by a judge model; name one, for example "
             "--judge openai/gpt-4.1 (with --judge-base-url for a server of your own)."
         )
-    style = load_style(protocol.judge_style)
-    template = load_template(spec.judge_prompt or style.TEMPLATE.removesuffix(".j2"), "judge", domain.folder)
+    module = load_style(protocol.judge_style)
+    template = load_template(spec.judge_prompt or module.TEMPLATE.removesuffix(".j2"), "judge", domain.folder)
+    style = module.Style()
+    _check_prompt(domain, style, template)
+    return RubricGrader(spec.judge, style, template)
+
+
+def _check_prompt(domain: Domain, style: JudgeStyle, template: Template) -> None:
+    """Raise BadInputError for a judge's prompt with a fault, before anything is paid for."""
     question, text = Question("", domain.skills[:1], domain.topics[0]), Text("", 0, "", TextStatus.OK)
-    template.render(**style.Style().variables(question, text, 0))  # a fault shows before anything is paid for
-    return RubricGrader(spec.judge, style.Style(), template)
+    prompt = template.render(**style.variables(question, text, 0))
+    schema: Any = style.schema(question, text, 0) or {"required": ()}
+    if any(key not in prompt for key in schema["required"]):
+        raise BadInputError(
+            f"The judge's prompt {template.name} does not ask for all that its style reads (a code for each "
+            "question and a receipt); start from the style's own prompt in prompts/."
+        )
 
 
 def load_style(name: str) -> ModuleType:

@@ -13,6 +13,7 @@ import msgspec
 ON_TOPIC = "on_topic"
 MAKES_SENSE = "makes_sense"
 SENTENCE_LIMIT = "sentence_limit"
+DECOY = "decoy"  # what a judge is asked about though it is not there; no rubric item
 _COUNTS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -139,6 +140,7 @@ class GradingStatus(StrEnum):
 
     OK = "ok"
     UNREADABLE = "unreadable"  # the judge's reply is no verdict; never counted as zero points
+    FOOLED = "fooled"  # the judge found the decoy, so none of its verdicts counts; never zero points either
     FAILED = "failed"  # the judge could not be reached
 
 
@@ -161,7 +163,9 @@ class Grading(Record, frozen=True, gc=False):
     status: GradingStatus
     verdicts: dict[str, Verdict] = {}  # by rubric item id; all items when status is ok
     why: str = ""
-    usage: Usage = Usage()
+    usage: Usage = Usage()  # of all its calls
+    calls: int = 1  # 2 where the first reply was no verdict and a second was asked for
+    decoys: tuple[bool, ...] = ()  # per readable call with a decoy: whether the judge found it
 
 
 class Marks(Record, frozen=True, gc=False):

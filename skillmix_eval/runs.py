@@ -238,6 +238,7 @@ def _schema(pa: Any) -> Any:
     grading = pa.struct(
         [(n, pa.string()) for n in ("question", "judge", "status", "why")]
         + [("text", pa.int64()), ("index", pa.int64()), ("usage", usage)]
+        + [("calls", pa.int64()), ("decoys", pa.list_(pa.bool_()))]
         + [("verdicts", pa.map_(pa.string(), verdict))]
     )
     names = pa.list_(pa.string())

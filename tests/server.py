@@ -23,6 +23,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from skillmix_eval.styles._decoys import DECOYS
+
 ROOT = Path(__file__).parent.parent
 STUDENT, JUDGE, OTHER_JUDGE = "good-student", "good-judge", "other-judge"
 
@@ -270,13 +272,16 @@ def judge(prompt: str) -> str:
 
 
 def _judge_json(prompt: str) -> str:
-    codes = re.findall(r"^(c[0-9a-f]{10}): ", prompt, re.MULTILINE)
+    asked = re.findall(r"^(c[0-9a-f]{10}): (.*)$", prompt, re.MULTILINE)
     boundary = re.search(r"^----- text (\w+) begins -----$", prompt, re.MULTILINE)
+    receipt = re.search(r'"receipt": "(\w+)"', prompt)
     assert boundary, "the prompt marks no text"
+    assert receipt, "the prompt asks for no receipt"
     text = prompt.partition(boundary[0])[2].partition(f"----- text {boundary[1]} ends -----")[0]
     quote = " ".join(text.split()[:4])
-    answers = {c: {"reason": "It is so.", "quote": quote, "met": _met(c)} for c in codes}
-    return json.dumps(answers)
+    met = {code: _met(code) and not any(f'"{d}"' in question for d in DECOYS) for code, question in asked}
+    answers = {code: {"reason": "It is so.", "quote": quote, "met": m} for code, m in met.items()}
+    return json.dumps({**answers, "receipt": receipt[1]})
 
 
 def _met(what: str) -> bool:

@@ -33,7 +33,7 @@ HEAVY = {
 LAYERS = [
     {"__init__", "records", "errors"},
     {"interfaces", "spec", "stats", "templates", "texts", "figures", "domain", "store", "labels", "browser"},
-    {"statistics"},
+    {"statistics", "columns"},
     {"domains", "stages", "graders", "backends", "styles", "methods", "calls", "released", "runs", "shown"},
     {"plugins", "page", "pairing", "verdict"},
     {"pipeline", "baseline"},

@@ -198,7 +198,7 @@ def test_paper_lines(tmp_path: Path) -> None:
         done = skillmix("run", *options, "-k", 2, "-n", 3, "--json", cwd=tmp_path)
     assert done.code == 0, done.err
     assert [c.turn for c in server.calls].count("refine") == 0
-    assert done.json["figures"]["by_k"][0]["gradings"] == {"ok": 3, "unreadable": 0, "failed": 0}
+    assert done.json["figures"]["by_k"][0]["gradings"] == {"ok": 3, "unreadable": 0, "fooled": 0, "failed": 0}
 
 
 def test_settings_reach_their_model(tmp_path: Path) -> None:

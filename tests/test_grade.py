@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 
 import pytest
 
@@ -24,6 +25,7 @@ from skillmix_eval.records import (
 )
 from skillmix_eval.spec import ModelSpec
 from skillmix_eval.stages.grade import grade, settle
+from skillmix_eval.styles._decoys import DECOYS
 from skillmix_eval.styles.json_items import TEMPLATE, Style
 from skillmix_eval.templates import load_template
 
@@ -43,9 +45,37 @@ def make_grader(**settings: object) -> RubricGrader:
 
 async def agreeable(request: Request) -> Reply:
     """Reply as a judge that finds everything in the text."""
+    return Reply(
+        json.dumps(replied(request, {c: c not in decoys(request) for c in codes(request)})),
+        usage=Usage(10, 5),
+    )
+
+
+async def credulous(request: Request) -> Reply:
+    """Reply as a judge that says yes to everything, also to what is not there."""
+    return Reply(json.dumps(replied(request, dict.fromkeys(codes(request), True))), usage=Usage(10, 5))
+
+
+def codes(request: Request) -> list[str]:
+    """Return the codes of a request's questions."""
     assert request.schema is not None
-    answer = {"reason": "Yes.", "quote": "A hem is a promise", "met": True}
-    return Reply(json.dumps(dict.fromkeys(request.schema["required"], answer)), usage=Usage(10, 5))
+    return [key for key in request.schema["required"] if key != "receipt"]
+
+
+def decoys(request: Request) -> list[str]:
+    """Return the codes of a request's decoys."""
+    prompt = request.messages[-1].content
+    return [
+        c
+        for c in codes(request)
+        if any(f'{c}: Does the text show the skill "{d}"?' in prompt for d in DECOYS)
+    ]
+
+
+def replied(request: Request, met: dict[str, bool]) -> dict[str, object]:
+    """Return a reply's object with these verdicts and the receipt that was asked for."""
+    answers = {c: {"reason": "Yes.", "quote": "A hem is a promise", "met": m} for c, m in met.items()}
+    return {**answers, "receipt": re.findall(r'"receipt": "(\w+)"', request.messages[-1].content)[0]}
 
 
 async def silent(request: Request) -> Reply:
@@ -103,6 +133,54 @@ def test_cut_off_judge() -> None:
     assert found.status is GradingStatus.UNREADABLE
     assert found.why.startswith("the judge's reply was cut off by the token limit; ")
     assert found.verdicts == {}
+
+
+def test_an_unreadable_reply_is_asked_for_once_more() -> None:
+    """A reply that is no verdict is repaired by one more call, with codes of its own; both are paid for."""
+    asked: list[Request] = []
+
+    async def ask(request: Request) -> Reply:
+        asked.append(request)
+        return Reply("Well...", usage=Usage(3, 1)) if len(asked) == 1 else await agreeable(request)
+
+    (found,) = graded(ask)
+    assert (found.status, found.calls, found.usage) == (GradingStatus.OK, 2, Usage(13, 6))
+    assert set(codes(asked[0])).isdisjoint(codes(asked[1]))
+
+
+def test_two_unreadable_replies_are_counted() -> None:
+    """There is no third call."""
+    asked: list[Request] = []
+
+    async def ask(request: Request) -> Reply:
+        asked.append(request)
+        return Reply("Well...", usage=Usage(3, 1))
+
+    found = graded(ask, 2)
+    assert [g.status for g in found] == [GradingStatus.UNREADABLE] * 2
+    assert [(g.index, g.calls, g.usage) for g in found] == [(0, 2, Usage(6, 2)), (1, 2, Usage(6, 2))]
+    assert len({r.draw for r in asked}) == 4
+
+
+def test_a_repair_that_fails_leaves_the_first_reason() -> None:
+    """Where the second call fails, the grading stays unreadable and says why."""
+    asked: list[Request] = []
+
+    async def ask(request: Request) -> Reply:
+        asked.append(request)
+        return Reply("Well...") if len(asked) == 1 else await failing(request)
+
+    (found,) = graded(ask)
+    assert found.status is GradingStatus.UNREADABLE
+    assert "no complete JSON object" in found.why
+
+
+def test_a_judge_that_finds_the_decoy_is_fooled() -> None:
+    """Points from a judge that also sees what is not there do not count, and are not zero either."""
+    (found,) = graded(credulous)
+    assert (found.status, found.verdicts, found.decoys) == (GradingStatus.FOOLED, {}, (True, True))
+    (sound,) = graded(agreeable)
+    assert sound.decoys == (False,)
 
 
 @pytest.mark.parametrize(("text", "met"), [("One. Two.", True), ("One. Two. Three.", False)])

@@ -39,6 +39,7 @@ from skillmix_eval.spec import make_spec
 from skillmix_eval.stages.generate import read_text
 from skillmix_eval.stages.prompt import draft_request
 from skillmix_eval.store import Store
+from skillmix_eval.styles._decoys import DECOYS
 from skillmix_eval.templates import data_folder
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # lm-eval's own and its dependencies'
@@ -127,11 +128,14 @@ def student(prompt: str) -> str:
 
 def judge(prompt: str) -> str:
     """Grade as JSON items; about one point in four is not earned."""
-    codes = re.findall(r"^(c[0-9a-f]{10}): ", prompt, re.MULTILINE)
+    asked = re.findall(r"^(c[0-9a-f]{10}): (.*)$", prompt, re.MULTILINE)
+    codes = [code for code, words in asked if not any(f'"{d}"' in words for d in DECOYS)]
     mark = re.search(r"^----- text (\w+) begins -----\n(.*)$", prompt, re.MULTILINE)
     assert mark
     quote = " ".join(mark[2].split()[:4])
-    return json.dumps({c: {"reason": "So.", "quote": quote, "met": _digest(c)[0] % 8 > 0} for c in codes})
+    met = {c: c in codes and _digest(c)[0] % 8 > 0 for c, _ in asked}
+    answers = {c: {"reason": "So.", "quote": quote, "met": m} for c, m in met.items()}
+    return json.dumps({**answers, "receipt": re.findall(r'"receipt": "(\w+)"', prompt)[0]})
 
 
 def _digest(what: str) -> bytes:

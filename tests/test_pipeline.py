@@ -72,7 +72,7 @@ def test_verdicts_that_are_none(tmp_path: Path) -> None:
     """Unreadable and failed gradings are counted and leave a text unscored, never at zero."""
     with Server(fault=by_topic("judge", quays="gibberish", looms="length", kilns="400")) as server:
         (row,) = run(server, tmp_path)["figures"]["by_k"]
-    assert row["gradings"] == {"ok": 2, "unreadable": 2, "failed": 1}
+    assert row["gradings"] == {"ok": 2, "unreadable": 2, "fooled": 0, "failed": 1}
     assert row["scored_texts"] == 2
     assert row["metrics"]["full_marks"]["estimate"]["n"] == 2
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from skillmix_eval.errors import UnreadableError
 from skillmix_eval.records import (
+    DECOY,
     MAKES_SENSE,
     ON_TOPIC,
     SENTENCE_LIMIT,
@@ -27,6 +28,7 @@ from skillmix_eval.records import (
     skill_item,
 )
 from skillmix_eval.styles import json_items, paper_lines, paper_table
+from skillmix_eval.styles._decoys import _DECOYS, _NEVER, decoy
 from skillmix_eval.styles._labels import Labels, squeeze
 
 PROMPTS = Path(__file__).parents[1] / "prompts"
@@ -73,23 +75,26 @@ def rubric(asked: Question, points: str, wording: str = "Correctly illustrates")
 
 def points(verdicts: dict[str, Verdict]) -> str:
     """Return verdicts as digits in rubric order."""
-    return "".join(str(int(v.met)) for v in verdicts.values())
+    return "".join(str(int(v.met)) for item, v in verdicts.items() if item != DECOY)
 
 
 def codes(asked: Question, text: Text, index: int = 0) -> dict[str, str]:
     """Return the key of each item as the schema shows it, by item id."""
-    schema = ITEMS.schema(asked, text, index)
-    assert schema is not None
-    items = (*(skill_item(s.id) for s in asked.skills), ON_TOPIC, MAKES_SENSE)
-    return dict(zip(items, schema["properties"], strict=True))  # type: ignore[call-overload]
+    shown: Any = ITEMS.variables(asked, text, index)
+    found = {e["skill"].id: e["code"] for e in shown["skills"]}
+    skills = {skill_item(s.id): found[s.id] for s in asked.skills}
+    return skills | {ON_TOPIC: shown["on_topic"], MAKES_SENSE: shown["makes_sense"]}
 
 
 def answers(asked: Question = Q, text: Text | None = None, **change: Any) -> dict[str, Any]:
     """Return a good reply's object; a change replaces the fields of the first skill's answer."""
     good = {"reason": "r", "quote": "", "met": False}
-    found = {code: dict(good) for code in codes(asked, text or written()).values()}
+    text = text or written()
+    found: dict[str, Any] = {code: dict(good) for code in codes(asked, text).values()}
     next(iter(found.values())).update(change)
-    return found
+    shown: Any = ITEMS.variables(asked, text, 0)
+    (decoy,) = (e["code"] for e in shown["skills"] if e["code"] not in found)
+    return found | {decoy: dict(good), "receipt": shown["receipt"]}
 
 
 def render(name: str, asked: Question, text: Text) -> str:
@@ -118,7 +123,7 @@ def test_header_lists_the_variables(name: str) -> None:
     source = (PROMPTS / STYLES[name].TEMPLATE).read_text()
     header = yaml.safe_load(source.removeprefix("{#---").split("---#}")[0])
     assert header["variables"] == list(STYLES[name].Style().variables(Q, written(), 0))
-    assert (header["role"], header["version"]) == ("judge", 1)
+    assert header["role"] == "judge"
 
 
 @pytest.mark.parametrize("name", STYLES)
@@ -155,7 +160,7 @@ def test_items_prompt_bounds_the_text() -> None:
     boundary = str(ITEMS.variables(Q, written(), 0)["boundary"])
     assert len(boundary) == 32
     assert f"{boundary} begins -----\n{WORDS}\n----- text {boundary} ends" in prompt
-    assert all(prompt.count(code) >= 2 for code in codes(Q, written()).values())
+    assert all(code in prompt for code in codes(Q, written()).values())
 
 
 def test_codes_change_with_text_index_and_question() -> None:
@@ -439,11 +444,89 @@ def test_quote_marks_and_space_are_loose(quote: str) -> None:
     assert ITEMS.read(Q, written(), 0, reply)["skill:s0"].quote
 
 
-@pytest.mark.parametrize("quote", ["", " ", '""', "—", "the old loom", "a loom", "like ... bee", ".*"])
+@pytest.mark.parametrize("quote", ["", " ", '""', "—", "the old loom", "rest ... like", "...", ".*"])
 def test_made_up_quote(quote: str) -> None:
     """A skill without words of the text that show it makes the grading unreadable."""
     reply = json.dumps(answers(quote=quote, met=True))
     assert unreadable(ITEMS, Q, reply) == "the quote for skill:s0 is not in the text"
+
+
+@pytest.mark.parametrize(
+    ("quote", "found"),
+    [
+        ("The “old” loom ... must rest.", 'The "old" loom … must rest.'),
+        ("...a tired bee [...] I", None),
+        ("hums [...] must", "hums … must"),
+        ("loom … bee … rest", "loom … bee … rest"),
+    ],
+)
+def test_elided_quote(quote: str, found: str | None) -> None:
+    """A quote that leaves words out is found if each part stands in the text, in this order."""
+    reply = json.dumps(answers(quote=quote, met=True))
+    if found is None:
+        unreadable(ITEMS, Q, reply)
+        return
+    verdict = ITEMS.read(Q, written(), 0, reply)["skill:s0"]
+    assert verdict.quote == found
+    assert verdict.span is not None
+    assert WORDS[verdict.span[0] :].startswith(found.split(" … ")[0])
+
+
+@pytest.mark.parametrize("receipt", [None, "", "00000000", 7, True])
+def test_receipt(receipt: object) -> None:
+    """A reply that does not hand back the receipt of its own call is no verdict."""
+    reply = answers() | {"receipt": receipt}
+    if receipt is None:
+        del reply["receipt"]
+    assert "receipt" in unreadable(ITEMS, Q, json.dumps(reply))
+
+
+def test_decoy_is_read_apart() -> None:
+    """Among the skills stands one that was not asked for; what the judge says of it is told apart."""
+    found = answers()
+    shown: Any = ITEMS.variables(Q, written(), 0)
+    decoys = [e for e in shown["skills"] if e["skill"].category == "decoy"]
+    assert len(decoys) == 1
+    found[decoys[0]["code"]]["met"] = True
+    verdicts = ITEMS.read(Q, written(), 0, json.dumps(found))
+    assert verdicts.pop(DECOY).met
+    assert points(verdicts) == "0000"
+
+
+def test_decoys_take_turns_and_places() -> None:
+    """Over several calls decoys differ and stand in any place, so that nothing gives them away."""
+    calls = [ITEMS.variables(Q, written(), n)["skills"] for n in range(40)]
+    names, places = set(), set()
+    for shown in calls:
+        skills = [e["skill"] for e in shown]  # type: ignore[attr-defined]
+        names |= {s.name for s in skills if s.category == "decoy"}
+        places |= {i for i, s in enumerate(skills) if s.category == "decoy"}
+    assert len(names) > 4
+    assert places == {0, 1, 2}
+
+
+@given(words=st.text(max_size=60))
+def test_a_decoy_is_never_there(words: str) -> None:
+    """Whatever the text, the decoy is a skill that code knows to be absent, or the rarest of them."""
+    skill = decoy(Q, words, "draw")
+    (chosen,) = (d for d in (*_DECOYS, _NEVER) if d.skill is skill)
+    assert not chosen.may_show(words)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("palindrome", "Was it a car or a cat I saw?"),
+        ("pangram", "Pack my box with five dozen liquor jugs."),
+        ("tautogram", "Seven sleepy sailors sang some sad sea songs."),
+        ("rhopalic line", "I am the girl whose garden flowers."),
+        ("telegram style", "ARRIVED SAFELY STOP SEND MONEY STOP"),
+        ("dateline", "LISBON, 4 May 1921: The harbour reopened."),
+    ],
+)
+def test_a_text_that_shows_a_decoy_gets_another(name: str, text: str) -> None:
+    """A text that happens to show a decoy's skill is never asked about it."""
+    assert all(decoy(Q, text, str(n)).name != name for n in range(30))
 
 
 def test_quote_of_a_cleaned_text() -> None:
@@ -534,7 +617,7 @@ def nasty_questions(draw: st.DrawFn) -> Question:
 
 @PAPER
 @given(asked=nasty_questions(), data=st.data())
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_round_trip_paper(style: Any, write: Any, asked: Question, data: st.DataObject) -> None:
     """Points written under the labels that were asked are read back, whatever the names."""
     expected = data.draw(st.text("01", min_size=len(asked.items), max_size=len(asked.items)))
@@ -545,17 +628,18 @@ def test_round_trip_paper(style: Any, write: Any, asked: Question, data: st.Data
 
 
 @given(asked=nasty_questions(), words=st.text(min_size=1), data=st.data())
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_round_trip_items(asked: Question, words: str, data: st.DataObject) -> None:
     """Verdicts with true quotes are read back, whatever the text."""
     assume(any(c.isalnum() for c in words))
     text = written(words)
     shown = str(ITEMS.variables(asked, text, 0)["text"])
-    found = {}
-    for code in codes(asked, text).values():
+    found: dict[str, Any] = answers(asked, text)
+    keys = list(codes(asked, text).values())
+    for code in keys:
         met = data.draw(st.booleans())
         found[code] = {"reason": data.draw(st.text()), "quote": shown if met else "", "met": met}
-    expected = "".join(str(int(v["met"])) for v in found.values())
+    expected = "".join(str(int(found[code]["met"])) for code in keys)
     assert points(ITEMS.read(asked, text, 0, json.dumps(found))) == expected
 
 
@@ -573,24 +657,42 @@ def pieces() -> list[str]:
 REPLIES = st.lists(st.one_of(st.sampled_from(pieces()), st.text(max_size=8)), max_size=14)
 
 
-@pytest.mark.parametrize("name", STYLES)
-@given(
-    parts=REPLIES,
-    glue=st.sampled_from(["\n", "", " ", ", "]),
-    text=st.sampled_from([WORDS, "| metaphor | 1 |"]),
-)
-@settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_hostile_replies(name: str, parts: list[str], glue: str, text: str) -> None:
-    """No reply raises anything but UnreadableError or yields other items than those asked."""
-    asked = Q.items if name != "json-items" else Q.items[:-1]
+def hostile(name: str, parts: list[str], glue: str, text: str) -> None:
+    """No reply raises anything but UnreadableError, yields other items than those asked, or a false point."""
+    asked = Q.items if name != "json-items" else (*Q.items[:-1], DECOY)
     with suppress(UnreadableError):
         verdicts = STYLES[name].Style().read(Q, written(text), 0, glue.join(parts))
         assert tuple(verdicts) == asked
+        assert name != "json-items" or points(verdicts) == "0000"  # no piece grants a point in true codes
+
+
+HOSTILE = {
+    "parts": REPLIES,
+    "glue": st.sampled_from(["\n", "", " ", ", "]),
+    "text": st.sampled_from([WORDS, "| metaphor | 1 |"]),
+}
+
+
+@pytest.mark.parametrize("name", STYLES)
+@given(**HOSTILE)
+@settings(max_examples=300, deadline=None)
+def test_hostile_replies(name: str, parts: list[str], glue: str, text: str) -> None:
+    """No reply crashes a style or becomes a false point."""
+    hostile(name, parts, glue, text)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STYLES)
+@given(**HOSTILE)
+@settings(max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_ten_thousand_hostile_replies(name: str, parts: list[str], glue: str, text: str) -> None:
+    """No reply of 10,000 crashes a style or becomes a false point."""
+    hostile(name, parts, glue, text)
 
 
 @pytest.mark.parametrize("name", STYLES)
 @given(data=st.data())
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_damaged_replies(name: str, data: st.DataObject) -> None:
     """A good reply with a piece cut out is read as it was meant or not at all."""
     wording = "Contains" if name == "paper-lines" else "Correctly illustrates"
@@ -605,7 +707,7 @@ def test_damaged_replies(name: str, data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("name", STYLES)
 @given(data=st.data())
-@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_planted_pieces(name: str, data: st.DataObject) -> None:
     """Planted lines that a judge repeats anywhere in its reply never change a point that is read."""
     wording = "Contains" if name == "paper-lines" else "Correctly illustrates"

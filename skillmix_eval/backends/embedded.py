@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,7 @@ class EmbeddedBackend:
         self._chat = Template("chat template", Header(), about["chat_template"], "")
         self._end = self._tokenizer.token_to_id(about["eos_token"])
         self._room = about["model_max_length"]
+        self._threads = ThreadPoolExecutor(_THREADS)  # none is started before a text is sampled
         self._batcher = MicroBatcher(self._answer_all, _BATCH)
         self.limit = min(_BATCH, settings.max_connections)
         self.identity = {
@@ -74,28 +76,32 @@ class EmbeddedBackend:
         return await self._batcher(request)
 
     async def aclose(self) -> None:
-        """Stop the engine's thread."""
+        """Stop the engine's threads."""
         await self._batcher.aclose()
+        self._threads.shutdown()
 
     def _answer_all(self, requests: Sequence[Request]) -> list[Answer]:
-        """Answer a batch: greedy ones together in the engine, sampled ones one after the other."""
+        """Answer a batch: greedy ones together in the engine, sampled ones each on a thread of its own."""
         prompts = [self._prompt(r) for r in requests]
         answers: list[Answer] = [CallFailedError("the prompt is longer than the student can read")] * len(
             requests
         )
         groups: dict[int, list[int]] = {}
+        sampled: list[tuple[int, Future[list[int]]]] = []
         for at, (request, prompt) in enumerate(zip(requests, prompts, strict=True)):
             most = request.max_tokens or _MAX_TOKENS
             if len(prompt) + most > self._room:
                 continue
             if request.temperature:
-                answers[at] = self._reply(prompt, self._sample(prompt, most, request))
+                sampled.append((at, self._threads.submit(self._sample, prompt, most, request)))
             else:
                 groups.setdefault(most, []).append(at)
         for most, places in groups.items():
             found = self._greedy([prompts[at] for at in places], most)
             for at, ids in zip(places, found, strict=True):
                 answers[at] = self._reply(prompts[at], ids)
+        for at, drawn in sampled:
+            answers[at] = self._reply(prompts[at], drawn.result())
         return answers
 
     def _prompt(self, request: Request) -> list[int]:

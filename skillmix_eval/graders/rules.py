@@ -22,11 +22,11 @@ class RulesGrader:
         self.fingerprint = f"rules/{domain}"
         self._rules = rules
 
-    def ask(self, question: Question, text: Text, index: int) -> Request | None:  # noqa: ARG002
+    def ask(self, question: Question, text: Text, call: int) -> Request | None:  # noqa: ARG002
         """Return None: code needs no judge."""
         return None
 
-    def read(self, question: Question, text: Text, index: int, reply: Reply | None) -> Grading:  # noqa: ARG002
+    def read(self, question: Question, text: Text, call: int, reply: Reply | None) -> Grading:  # noqa: ARG002
         """Return the checkers' verdicts."""
         verdicts = self._rules.verdicts(question, text.text)
-        return Grading(question.id, text.index, index, self.fingerprint, GradingStatus.OK, verdicts)
+        return Grading(question.id, text.index, call // 2, self.fingerprint, GradingStatus.OK, verdicts)

@@ -22,6 +22,8 @@ from ..records import (
 )
 from ..texts import count_sentences
 
+_AGAIN = (GradingStatus.UNREADABLE, GradingStatus.FOOLED)
+
 Ask = Callable[[Request], Awaitable[Reply]]
 
 
@@ -47,11 +49,23 @@ def settle(question: Question, text: Text, grading: Grading, counter: str) -> Gr
 
 
 async def _grade_once(question: Question, text: Text, grader: Grader, ask: Ask | None, index: int) -> Grading:
-    request = grader.ask(question, text, index)
+    """Return one grading; where the first reply is no verdict, the judge is asked once more, and no more."""
+    first = await _attempt(question, text, grader, ask, 2 * index)
+    if first.status not in _AGAIN:
+        return first
+    second = await _attempt(question, text, grader, ask, 2 * index + 1)
+    kept = first if second.status is GradingStatus.FAILED else second
+    return msgspec.structs.replace(
+        kept, usage=first.usage + second.usage, calls=2, decoys=first.decoys + second.decoys
+    )
+
+
+async def _attempt(question: Question, text: Text, grader: Grader, ask: Ask | None, call: int) -> Grading:
+    request = grader.ask(question, text, call)
     try:
         reply = await ask(request) if request and ask else None
     except CallFailedError as error:
         return Grading(
-            question.id, text.index, index, grader.fingerprint, GradingStatus.FAILED, why=str(error)
+            question.id, text.index, call // 2, grader.fingerprint, GradingStatus.FAILED, why=str(error)
         )
-    return grader.read(question, text, index, reply)
+    return grader.read(question, text, call, reply)

@@ -70,7 +70,7 @@ class LabelStyle(JudgeStyle):
 
     wording: ClassVar[str]
 
-    def variables(self, question: Question, text: Text, index: int) -> dict[str, object]:  # noqa: ARG002
+    def variables(self, question: Question, text: Text, call: int) -> dict[str, object]:  # noqa: ARG002
         """Return the variables of the style's template."""
         return {
             "question": question,
@@ -79,11 +79,11 @@ class LabelStyle(JudgeStyle):
             "limit_words": question.limit_words,
         }
 
-    def schema(self, question: Question, text: Text, index: int) -> dict[str, object] | None:  # noqa: ARG002
+    def schema(self, question: Question, text: Text, call: int) -> dict[str, object] | None:  # noqa: ARG002
         """Return None: these replies are prose."""
         return None
 
-    def read(self, question: Question, text: Text, index: int, reply: str) -> dict[str, Verdict]:  # noqa: ARG002
+    def read(self, question: Question, text: Text, call: int, reply: str) -> dict[str, Verdict]:  # noqa: ARG002
         """Return one verdict per rubric item, matched by label; raises UnreadableError."""
         labels = Labels(question, self.wording)
         return settle(question, self.claims(labels, reply), self.claims(labels, text.text))

@@ -1,7 +1,9 @@
-"""`json-items`, the default: one JSON object whose keys only this grading knows.
+"""`json-items`, the default: one JSON object whose keys only this call knows.
 
-The judge is asked for what code cannot decide: the skills, the topic and sense, never the sentence limit.
-Keys and the marks around the text are hashes of the text, so nothing planted in a text can name them.
+The judge is asked for what code cannot decide: the skills, the topic and sense, never the sentence limit, and
+for one decoy, a skill that is not there. Keys, the marks around the text and the receipt that the reply must
+hand back are hashes of the text, so nothing planted in a text can name them. Questions come in another order
+in each call.
 """
 
 from __future__ import annotations
@@ -14,15 +16,19 @@ from typing import NoReturn
 
 from skillmix_eval.errors import UnreadableError
 from skillmix_eval.interfaces import JudgeStyle
-from skillmix_eval.records import MAKES_SENSE, ON_TOPIC, Question, Text, Verdict, skill_item
+from skillmix_eval.records import DECOY, MAKES_SENSE, ON_TOPIC, Question, Skill, Text, Verdict, skill_item
 
 from ._claims import shown
+from ._decoys import decoy
 
 TEMPLATE = "judge_json_items.j2"
+
+RECEIPT = "receipt"
 
 _FIELDS: dict[str, type] = {"reason": str, "quote": str, "met": bool}
 _QUOTE_MARKS = "\"'“”„‟«»‘’‚‛′″`"
 _DASHES = "-‐‑‒–—"
+_ELLIPSIS = re.compile(r"[\[(]?(?:\.{3,}|…|\. \. \.)[\])]?")
 _HIDDEN = frozenset({"Cc", "Cf", "Co", "Cs"})
 _CONTROL = re.compile(r"<(?=[|｜])|<(?=/?s>|<?/?SYS>|(?:start|end)_of_turn>)|\[(?=/?INST\])")
 
@@ -30,36 +36,42 @@ _CONTROL = re.compile(r"<(?=[|｜])|<(?=/?s>|<?/?SYS>|(?:start|end)_of_turn>)|\[
 class Style(JudgeStyle):
     """A reason, a quote and a verdict per item; the quote is looked up in the text."""
 
-    def variables(self, question: Question, text: Text, index: int) -> dict[str, object]:
+    def variables(self, question: Question, text: Text, call: int) -> dict[str, object]:
         """Return the variables of the style's template."""
-        codes = _codes(question, text, index)
-        skills = [{"code": codes[skill_item(skill.id)], "skill": skill} for skill in question.skills]
+        codes = _codes(question, text, call)
+        skills: dict[str, Skill] = {skill_item(s.id): s for s in question.skills}
+        skills[DECOY] = decoy(question, text.text, _hash(question, text, call, DECOY, 16))
         return {
             "question": question,
             "text": _visible(text.text)[0],
-            "skills": skills,
+            "skills": [{"code": code, "skill": skills[i]} for i, code in codes.items() if i in skills],
             "on_topic": codes[ON_TOPIC],
             "makes_sense": codes[MAKES_SENSE],
-            "boundary": _hash(question, text, index, "boundary", 16),
+            "boundary": _hash(question, text, call, "boundary", 16),
+            "receipt": _receipt(question, text, call),
         }
 
-    def schema(self, question: Question, text: Text, index: int) -> dict[str, object] | None:
+    def schema(self, question: Question, text: Text, call: int) -> dict[str, object] | None:
         """Return the JSON schema of the reply, for servers that can hold a judge to it."""
         kinds = {"reason": "string", "quote": "string", "met": "boolean"}
         answer = _closed({name: {"type": kind} for name, kind in kinds.items()})
-        return _closed(dict.fromkeys(_codes(question, text, index).values(), answer))
+        answers: dict[str, object] = dict.fromkeys(_codes(question, text, call).values(), answer)
+        return _closed(answers | {RECEIPT: {"type": "string"}})  # no constant: the judge has to have read it
 
-    def read(self, question: Question, text: Text, index: int, reply: str) -> dict[str, Verdict]:
-        """Return one verdict per skill, on topic and makes sense; raises UnreadableError."""
-        codes = _codes(question, text, index)
+    def read(self, question: Question, text: Text, call: int, reply: str) -> dict[str, Verdict]:
+        """Return one verdict per skill, on topic, makes sense and the decoy; raises UnreadableError."""
+        codes = _codes(question, text, call)
         answers = _only_object(reply)
         missing = [item for item, code in codes.items() if code not in answers]
         if missing:
             raise UnreadableError(f"missing: {', '.join(missing)}")
+        if answers.pop(RECEIPT, None) != _receipt(question, text, call):
+            raise UnreadableError("the receipt is not the one that was asked for")
         extra = [key for key in answers if key not in codes.values()]
         if extra:
             raise UnreadableError(f"a key that was not asked for: '{shown(extra[0])}'")
-        return {item: _verdict(item, answers[code], text.text) for item, code in codes.items()}
+        items = (*(skill_item(s.id) for s in question.skills), ON_TOPIC, MAKES_SENSE, DECOY)
+        return {item: _verdict(item, answers[codes[item]], text.text) for item in items}
 
 
 def _visible(text: str) -> tuple[str, list[int]]:
@@ -76,14 +88,20 @@ def _visible(text: str) -> tuple[str, list[int]]:
     return plain, kept
 
 
-def _codes(question: Question, text: Text, index: int) -> dict[str, str]:
-    """Return the key under which the judge answers each item that it is asked about."""
-    items = (*(skill_item(skill.id) for skill in question.skills), ON_TOPIC, MAKES_SENSE)
-    return {item: "c" + _hash(question, text, index, item, 5) for item in items}
+def _codes(question: Question, text: Text, call: int) -> dict[str, str]:
+    """Return the key under which the judge answers each item: skills in an order of this call's own."""
+    items = (*(skill_item(skill.id) for skill in question.skills), DECOY)
+    skills = {item: "c" + _hash(question, text, call, item, 5) for item in items}
+    others = {item: "c" + _hash(question, text, call, item, 5) for item in (ON_TOPIC, MAKES_SENSE)}
+    return dict(sorted(skills.items(), key=lambda pair: pair[1])) | others
 
 
-def _hash(question: Question, text: Text, index: int, what: str, size: int) -> str:
-    parts = json.dumps([question.id, text.text, index, what]).encode()
+def _receipt(question: Question, text: Text, call: int) -> str:
+    return _hash(question, text, call, RECEIPT, 4)
+
+
+def _hash(question: Question, text: Text, call: int, what: str, size: int) -> str:
+    parts = json.dumps([question.id, text.text, call, what]).encode()
     return hashlib.blake2b(parts, digest_size=size).hexdigest()
 
 
@@ -133,11 +151,14 @@ def _verdict(item: str, answer: object, text: str) -> Verdict:
     if wrong:
         raise UnreadableError(f"'{wrong[0]}' for {item} is not a {_FIELDS[wrong[0]].__name__}")
     reason, quote, met = _storable(answer["reason"]), answer["quote"], answer["met"]
-    found = _find(quote, text)
+    if item == DECOY:
+        return Verdict(met, reason)  # what is not there cannot be quoted
+    spans = _find(quote, text)
     unneeded = not met or (item in (ON_TOPIC, MAKES_SENSE) and not quote.strip())
-    if found is None and not unneeded:
+    if not spans and not unneeded:
         raise UnreadableError(f"the quote for {item} is not in the text")
-    return Verdict(met, reason, text[slice(*found)] if found else "", found)
+    quoted = " … ".join(text[slice(*span)] for span in spans)
+    return Verdict(met, reason, quoted, (spans[0][0], spans[-1][1]) if spans else None)
 
 
 def _storable(words: str) -> str:
@@ -145,15 +166,31 @@ def _storable(words: str) -> str:
     return words.encode("utf-8", "ignore").decode()
 
 
-def _find(quote: str, text: str) -> tuple[int, int] | None:
-    """Return where the text holds a quote of what the judge was shown, as offsets in the text itself."""
+def _find(quote: str, text: str) -> list[tuple[int, int]]:
+    """Return where the text holds a quote of what the judge was shown, as offsets in the text itself.
+
+    A quote that leaves words out ("so it ... must rest") is found where all its parts are, in this order.
+    """
     seen, origin = _visible(text)
     for words in (quote.strip(), quote.strip(_QUOTE_MARKS + " \t\r\n")):
-        if any(c.isalnum() for c in words) and len(words) <= 2 * len(seen):
-            found = re.search(_loose(words), seen)
+        for parts in ([words], _ELLIPSIS.split(words)):
+            found = _in_order([p for p in parts if p.strip()], seen)
             if found:
-                return origin[found.start()], origin[found.end() - 1] + 1
-    return None
+                return [(origin[start], origin[end - 1] + 1) for start, end in found]
+    return []
+
+
+def _in_order(parts: list[str], seen: str) -> list[tuple[int, int]]:
+    """Return where each part stands, one after the other, or nothing."""
+    spans: list[tuple[int, int]] = []
+    for part in parts:
+        if not any(c.isalnum() for c in part) or len(part) > 2 * len(seen):
+            return []
+        found = re.compile(_loose(part)).search(seen, spans[-1][1] if spans else 0)
+        if not found:
+            return []
+        spans.append(found.span())
+    return spans
 
 
 def _loose(words: str) -> str:
