@@ -2,7 +2,7 @@
 
     python benchmarks/report_million.py [--texts 1000000]
 
-Makes a run folder of that many texts on the catalogue of `language` (k = 1 to 5, one text to a question, drawn
+Makes a run folder of that many texts on the catalogue of `language` (k = 2 to 6, one text to a question, drawn
 points), then measures `skillmix report FOLDER --json` and `--markdown` in a process of their own: from the
 folder on disk to all figures. Making the folder is not measured.
 """
@@ -27,7 +27,7 @@ from skillmix_eval.spec import make_spec
 from skillmix_eval.stages.score import score
 
 OUT = Path(__file__).parents[1] / "results" / "report_million.md"
-KS = (1, 2, 3, 4, 5)
+KS = (2, 3, 4, 5, 6)  # of k = 1 there are not so many questions
 TEXT = "The old miller kept his word, and his word kept him; {} of the {} stood in the yard until dusk."
 
 
