@@ -92,6 +92,7 @@ class RunSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     student: ModelSpec = ModelSpec(model="embedded")
     judge: ModelSpec | None = None
+    panel: tuple[ModelSpec, ...] = ()  # more judges: each item is decided by the majority of all gradings
     domain: Annotated[Text, Meta(description="built-in domain or a folder with a domain.toml")] = "devices"
     skills: Annotated[Text | None, Meta(description="CSV file with your own skills")] = None
     topics: Annotated[Text | None, Meta(description="text file with your own topics, one a line")] = None
@@ -119,6 +120,11 @@ class RunSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sentence_counter: Annotated[
         str | None, Meta(description="sentencex, or reference (the public repository's expression)")
     ] = None
+
+    @property
+    def judges(self) -> tuple[ModelSpec, ...]:
+        """All judges, first the one that most runs have alone."""
+        return (*((self.judge,) if self.judge else ()), *self.panel)
 
     def resolved_protocol(self, default: str) -> Protocol:
         """Return the protocol with the run's own changes; a changed one says so in its name."""
@@ -170,6 +176,11 @@ def make_spec(settings: dict[str, Any], source: str = "the options") -> RunSpec:
             settings[role] = {"model": settings[role]}
         if isinstance(settings.get(role), dict):
             _known(settings[role], ModelSpec, f"{source}: {role}")
+    if isinstance(settings.get("panel"), list | tuple):
+        settings["panel"] = [{"model": m} if isinstance(m, str) else m for m in settings["panel"]]
+        for model in settings["panel"]:
+            if isinstance(model, dict):
+                _known(model, ModelSpec, f"{source}: panel")
     if isinstance(settings.get("k"), str):
         settings["k"] = parse_ks(settings["k"])
     elif isinstance(settings.get("k"), int):
@@ -179,7 +190,7 @@ def make_spec(settings: dict[str, Any], source: str = "the options") -> RunSpec:
         if settings.get(name) is not None and settings[name] not in allowed:
             raise unknown(f"value of {name}", str(settings[name]), allowed)
     spec = _converted(settings, source)
-    for model in (spec.student, spec.judge):
+    for model in (spec.student, *spec.judges):
         if model and model.base_url and re.search(r"[@?]", model.base_url):
             raise BadInputError(
                 f"{source}: a base_url must not hold a name, key or query, since it is written into results; "
@@ -221,7 +232,13 @@ def write_spec(spec: RunSpec) -> str:
 
 def _without_none(settings: dict[str, Any]) -> dict[str, Any]:
     inner = {k: _without_none(v) if isinstance(v, dict) else v for k, v in settings.items()}
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in inner.items() if v is not None}
+    return {k: _listed(v) for k, v in inner.items() if v is not None and v != ()}
+
+
+def _listed(value: Any) -> Any:
+    if not isinstance(value, tuple | list):
+        return value
+    return [_without_none(v) if isinstance(v, dict) else v for v in value]
 
 
 def option_fields(kind: type[Struct]) -> dict[str, tuple[Any, str]]:
