@@ -10,6 +10,11 @@ METRICS = {
     "all_skills": "All skills",
     "skill_fraction": "Skill fraction",
 }
+POINTS = {
+    "points": "Points of k + 3",
+    "skill_points": "Skill points of k",
+    "rescaled_points": "Rescaled points",
+}
 ITEMS = {ON_TOPIC: "On topic", MAKES_SENSE: "Makes sense", SENTENCE_LIMIT: "Sentence limit"}
 SATURATED = 0.05  # the public leaderboard runs no larger k once full marks fall below this
 
@@ -32,6 +37,7 @@ class KRow(Record, frozen=True, gc=False):
     scored_texts: int
     metrics: dict[str, Figure]
     metrics_naming_allowed: dict[str, Figure]
+    points: dict[str, Figure]  # POINTS: sums, in points; and the share of all points to the power k + 3
     statuses: dict[str, int]  # texts by status
     gradings: dict[str, int]  # gradings by status
     ties: int  # rubric items whose votes tied

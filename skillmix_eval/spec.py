@@ -171,16 +171,8 @@ def make_spec(settings: dict[str, Any], source: str = "the options") -> RunSpec:
     Raises BadInputError that names the setting, what was given, and the nearest known name.
     """
     settings = dict(settings)
-    for role in ("student", "judge"):
-        if isinstance(settings.get(role), str):
-            settings[role] = {"model": settings[role]}
-        if isinstance(settings.get(role), dict):
-            _known(settings[role], ModelSpec, f"{source}: {role}")
-    if isinstance(settings.get("panel"), list | tuple):
-        settings["panel"] = [{"model": m} if isinstance(m, str) else m for m in settings["panel"]]
-        for model in settings["panel"]:
-            if isinstance(model, dict):
-                _known(model, ModelSpec, f"{source}: panel")
+    for role in ("student", "judge", "panel"):
+        settings |= {role: _model(settings[role], f"{source}: {role}")} if role in settings else {}
     if isinstance(settings.get("k"), str):
         settings["k"] = parse_ks(settings["k"])
     elif isinstance(settings.get("k"), int):
@@ -209,6 +201,17 @@ def _converted(settings: dict[str, Any], source: str) -> RunSpec:
         if "regex" in fault:  # say what it is to be, not how that is checked
             fault = f"Expected {option_fields(ModelSpec)[place.rpartition('.')[2]][1]}"
         raise BadInputError(f"{source}: {place or 'settings'}: {fault}.") from None
+
+
+def _model(given: Any, source: str) -> Any:
+    """Return a model's settings with its bare name spelled out, or those of each of several models."""
+    if isinstance(given, list | tuple):
+        return [_model(each, source) for each in given]
+    if isinstance(given, str):
+        return {"model": given}
+    if isinstance(given, dict):
+        _known(given, ModelSpec, source)
+    return given
 
 
 def read_spec(path: Path) -> dict[str, Any]:

@@ -32,8 +32,8 @@ HEAVY = {
 # Imports go to lower layers only. A folder of plugins is one layer, whose modules do not import each other.
 LAYERS = [
     {"__init__", "records", "errors"},
-    {"interfaces", "spec", "stats", "templates", "texts", "figures", "domain", "store", "labels"},
-    {"statistics"},
+    {"interfaces", "spec", "stats", "templates", "texts", "figures", "domain", "families", "store", "labels"},
+    {"statistics", "columns"},
     {"domains", "stages", "graders", "backends", "styles", "methods", "calls", "released", "runs"},
     {"plugins", "page", "pairing", "verdict"},
     {"pipeline", "baseline"},

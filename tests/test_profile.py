@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import betaincinv, expit
 
+from skillmix_eval.columns import columns_of
 from skillmix_eval.errors import BadInputError
 from skillmix_eval.evaluate import read_assumptions
 from skillmix_eval.records import Sample
-from skillmix_eval.stages.imitation import Assumption, beyond_imitation, bound
+from skillmix_eval.stages.imitation import Assumption, beyond_imitation, bounds
 from skillmix_eval.stages.profile import Points, composition, fit_prior, predict_next, profile
 from skillmix_eval.stages.summarise import summarise
 
@@ -34,16 +35,14 @@ def world(
     random = np.random.RandomState(seed)
     skill = random.normal(1.5, 0.8, 30)
 
-    def draw(k: int) -> Points:
-        ids, u = random.permutation(30)[:k], random.normal(0, together)
-        earned = (random.rand(k) < expit(skill[ids] + slope * (k - 1) + u)).astype(float)
-        others = float(random.rand() < expit(3 + slope * (k - 1) + u))
-        return Points(
-            k, tuple(f"s{i:02}" for i in ids), tuple(earned), others, float(earned.all() and others)
-        )
+    def draw(k: int, n: int) -> Points:
+        ids = np.array([random.permutation(30)[:k] for _ in range(n)])
+        u = random.normal(0, together, n)
+        earned = (random.rand(n, k) < expit(skill[ids] + slope * (k - 1) + u[:, None])).astype(float)
+        others = (random.rand(n) < expit(3 + slope * (k - 1) + u)).astype(float)
+        return Points(k, ids, earned, others, earned.all(axis=1) * others)
 
-    points = [draw(k) for k in ks for _ in range(n)]
-    return points, float(np.mean([draw(ks[-1] + 1).full for _ in range(4000)]))
+    return [draw(k, n) for k in ks], float(draw(ks[-1] + 1, 4000).full.mean())
 
 
 def test_counts() -> None:
@@ -157,16 +156,21 @@ def test_profile_is_a_function_of_the_samples() -> None:
 
 def test_published_bound() -> None:
     """The published assumptions give the paper's bound of 0.07 at k = 5 and 0.002 at k = 6."""
-    five, six = (make_question(*(f"s{i}" for i in range(k))) for k in (5, 6))
-    assert bound(five, PUBLISHED) == pytest.approx(0.0717, abs=1e-4)
-    assert bound(six, PUBLISHED) == pytest.approx(0.00194, abs=1e-5)
+    assert bound(PUBLISHED, *(f"s{i}" for i in range(5))) == pytest.approx(0.0717, abs=1e-4)
+    assert bound(PUBLISHED, *(f"s{i}" for i in range(6))) == pytest.approx(0.00194, abs=1e-5)
 
 
 def test_own_frequencies() -> None:
     """A skill's or topic's own frequency takes the mean's place, and no bound is above 1."""
     assumed = Assumption("mine", 1e6, 1e-3, 0.1, "", {"metaphor": 0.5}, {"sewing": 1e-6})
-    assert bound(make_question(), assumed) == pytest.approx(0.5 * 0.1 * 0.1)
-    assert bound(make_question(topic="glass"), assumed) == 1
+    assert bound(assumed) == pytest.approx(0.5 * 0.1 * 0.1)
+    assert bound(assumed, topic="glass") == 1
+
+
+def bound(assumed: Assumption, *skills: str, topic: str = "sewing") -> float:
+    """Return the bound of one question."""
+    columns = columns_of([make_sample(make_question(*skills, topic=topic))])
+    return float(bounds(columns, columns.blocks[0], assumed)[0])
 
 
 def beyond(full: int, n: int, k: int) -> tuple[str, float, float | None]:
@@ -211,3 +215,12 @@ def test_assumptions_file(tmp_path: Path) -> None:
         read_assumptions(str(path))
     with pytest.raises(BadInputError, match=r"none\.yaml"):
         read_assumptions(str(tmp_path / "none.yaml"))
+
+
+def test_a_skill_only_asked_at_larger_k() -> None:
+    """Questions with a skill that the smallest k did not ask have no product to be compared with."""
+    points, _ = world(0, (1, 3), 200, 0, 0)
+    few = np.isin(points[0].skills[:, 0], range(20))
+    base = Points(1, points[0].skills[few], points[0].earned[few], points[0].others[few], points[0].full[few])
+    (row,) = composition([base, points[1]])
+    assert row.observed.n == int((points[1].skills < 20).all(axis=1).sum())

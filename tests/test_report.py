@@ -56,6 +56,14 @@ def test_scores() -> None:
     assert row[-1] == "100%"
 
 
+def test_points() -> None:
+    """Sums of points have their n and interval in points, and are shown where a metric is."""
+    (row,) = table(make_figures(), "Points").rows
+    assert row[:2] == ("3", "3")
+    assert row[2].startswith("5.67 ± 0.333 [")
+    assert row[3].startswith("2.67 ± 0.333 [")
+
+
 def test_unscored_is_shown() -> None:
     """Where questions are unscored, n says of how many, and each metric has its range."""
     found = table(make_figures(FULL, TWO, None), "Scores")

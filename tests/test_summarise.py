@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from skillmix_eval.figures import Figures, KRow
+from skillmix_eval.inputs import import_released
 from skillmix_eval.records import Sample, TextStatus, Usage
 from skillmix_eval.stages.sample import make_question as identify
 from skillmix_eval.stages.summarise import summarise
@@ -174,3 +177,25 @@ def test_usage() -> None:
     grading = msgspec.structs.replace(sample.gradings[0], usage=Usage(1, 2))
     found = summarise([msgspec.structs.replace(sample, text=text, gradings=(grading,) * 2)], "mean", {})
     assert found.usage == {"student": Usage(3, 4), "judge": Usage(2, 4)}
+
+
+def test_points() -> None:
+    """Sums of points lie in their intervals, in points; the rescaled sum is the share to the power k + 3."""
+    found = row(samples(FULL, TWO, None)).points
+    assert [f.estimate.value for f in found.values()] == pytest.approx([5.5, 2.5, (1 + (5 / 6) ** 6) / 2])
+    assert (found["points"].lowest, found["points"].highest) == pytest.approx((11 / 3, 17 / 3))
+    for figure, most in zip(found.values(), (6, 3, 1), strict=True):
+        estimate = figure.estimate
+        assert 0 < estimate.low < estimate.value < estimate.high <= most  # type: ignore[operator]
+
+
+def test_points_of_the_released_records(released: Path) -> None:
+    """GPT-4's second round at k = 3 has the sums and standard errors that the repository's own code gives."""
+    run = dict(import_released(released, {}))["gpt-4"]
+    (found,) = summarise(run.samples, "max", {}).by_k
+    estimates = [f.estimate for f in found.points.values()]
+    assert [(round(e.value or 0, 2), round(e.se or 0, 3)) for e in estimates] == [
+        (5.4, 0.245),
+        (2.4, 0.245),
+        (0.6, 0.163),
+    ]

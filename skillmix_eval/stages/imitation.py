@@ -8,16 +8,17 @@ skills.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
+import numpy as np
 from msgspec import Meta
 from scipy import special
 
+from ..columns import Block, Columns, columns_of
 from ..figures import Beyond, Figures
-from ..records import Question, Sample
+from ..records import Sample
 from ..stats import Estimate
 
 _Share = Annotated[float, Meta(gt=0, le=1)]
@@ -35,33 +36,29 @@ class Assumption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     topic_frequencies: dict[str, _Share] = {}  # by topic id
 
 
-def bound(question: Question, assumed: Assumption) -> float:
-    """Return the most probable share of a question's combination being in the corpus, at most 1."""
-    found = assumed.corpus_texts * assumed.topic_frequencies.get(question.topic.id, assumed.topic_frequency)
-    for skill in question.skills:
-        found *= assumed.skill_frequencies.get(skill.id, assumed.skill_frequency)
-    return min(1.0, found)
+def bounds(columns: Columns, block: Block, assumed: Assumption) -> np.ndarray:
+    """Return, for each question of a block, the most probable share of its being in the corpus, at most 1."""
+    of_skill = [assumed.skill_frequencies.get(s.id, assumed.skill_frequency) for s in columns.skills]
+    of_topic = [assumed.topic_frequencies.get(t.id, assumed.topic_frequency) for t in columns.topics]
+    found = assumed.corpus_texts * np.array(of_topic)[block.topic]
+    return np.asarray(np.minimum(1.0, found * np.array(of_skill)[block.skills].prod(axis=1)))
 
 
 def beyond_imitation(
-    samples: Sequence[Sample], figures: Figures, assumptions: Sequence[Assumption]
+    samples: Sequence[Sample] | Columns, figures: Figures, assumptions: Sequence[Assumption]
 ) -> tuple[Beyond, ...]:
     """Return one row per assumption and k that has a score.
 
     `p` is the exact binomial chance of at least so many full marks if each question were answered by copying
     with its bound's mean probability; adjusted over all rows by Holm.
     """
-    questions: dict[int, dict[str, Question]] = defaultdict(dict)
-    for sample in samples:
-        if sample.score:
-            questions[sample.question.k][sample.question.id] = sample.question
-    rows = []
+    columns, rows = columns_of(samples), []
     for assumed in assumptions:
-        for row in figures.by_k:
-            here = questions[row.k].values()
-            if here:
-                most = sum(bound(q, assumed) for q in here) / len(here)
-                rows.append(_row(row.k, assumed.name, most, row.metrics["full_marks"].estimate))
+        for block, row in zip(columns.blocks, figures.by_k, strict=True):
+            asked = np.unique(block.question[block.scored])
+            if len(asked):
+                most = float(bounds(columns, block, assumed)[asked].mean())
+                rows.append(_row(block.k, assumed.name, most, row.metrics["full_marks"].estimate))
     adjusted = _holm([r.p for r in rows])
     rows = [msgspec.structs.replace(r, p_holm=p) for r, p in zip(rows, adjusted, strict=True)]
     last = {r.assumptions: r.k for r in rows if r.bound >= 1}  # a bound of 1 says nothing: once is enough

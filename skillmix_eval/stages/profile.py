@@ -7,14 +7,15 @@ Several texts become one number per question first, always by their mean.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
+import msgspec
 import numpy as np
 from scipy import optimize, special
 
-from ..figures import ITEMS, Ability, Composition, Prediction, Profile
-from ..records import Record, Sample, Score, skill_item
+from ..columns import Columns, columns_of, reduced
+from ..figures import METRICS, Ability, Composition, Prediction, Profile
+from ..records import Record, Sample
 from ..stats import estimate
 
 DRAWS = 2000  # from the posterior
@@ -22,51 +23,41 @@ MOST_QUESTIONS = 1000  # that the model of the next k is fitted to; more changes
 _WEAKEST = 0.1
 
 
-class Points(Record, frozen=True, gc=False):
-    """A question's mean points over its scored texts: one per skill, and whether all others were earned."""
+class Points(msgspec.Struct, frozen=True):
+    """Mean points over its scored texts of each question (Q) of one k; a named skill has not earned its."""
 
     k: int
-    skills: tuple[str, ...]
-    earned: tuple[float, ...]
-    others: float
-    full: float
+    skills: np.ndarray  # (Q, k) codes, 0 to the number of skills - 1
+    earned: np.ndarray  # (Q, k)
+    others: np.ndarray  # (Q,) share of texts with all other points
+    full: np.ndarray  # (Q,)
 
 
-def profile(samples: Sequence[Sample], labels: Mapping[str, str]) -> Profile:
+def profile(samples: Sequence[Sample] | Columns, labels: Mapping[str, str]) -> Profile:
     """Return the profile of all scored samples; empty where nothing is scored."""
-    scored = [(s, s.score) for s in samples if s.score]
-    if not scored:
+    columns = columns_of(samples)
+    if not columns.scored:
         return Profile()
-    points = question_points(scored)
-    skills = {skill.id: skill.category for s, _ in scored for skill in s.question.skills}
+    skills, points = columns.skills, question_points(columns)
     return Profile(
-        skills=_abilities(scored, {s: s for s in skills}, labels),
-        categories=_abilities(scored, skills, {}),
+        skills=_abilities(columns, [s.id for s in skills], labels),
+        categories=_abilities(columns, [s.category for s in skills], {}),
         composition=composition(points),
         prediction=predict_next(points),
     )
 
 
-def question_points(scored: Iterable[tuple[Sample, Score]]) -> list[Points]:
-    """Return one record per question; a skill that the text names has not earned its point."""
-    rows: dict[str, list[tuple[float, ...]]] = defaultdict(list)
-    asked: dict[str, tuple[str, ...]] = {}
-    for sample, score in scored:
-        question = sample.question
-        ids = asked.setdefault(question.id, tuple(s.id for s in question.skills))
-        others = float(all(score.points[item] for item in ITEMS))
-        rows[question.id].append((*(earned(score, s) for s in ids), others, score.marks.full_marks))
-    found = []
-    for question_id, texts in rows.items():
-        *skills, others, full = (sum(column) / len(texts) for column in zip(*texts, strict=True))
-        ids = asked[question_id]
-        found.append(Points(len(ids), ids, tuple(skills), others, full))
+def question_points(columns: Columns) -> list[Points]:
+    """Return the points of all scored questions, smallest k first."""
+    full, found = list(METRICS).index("full_marks"), []
+    for block in columns.blocks:
+        texts = np.column_stack([block.earned, block.others.all(axis=1), block.marks[:, full]])
+        rows, means = reduced(block.question[block.scored], texts[block.scored])
+        if len(rows):
+            found.append(
+                Points(block.k, block.skills[rows], means[:, : block.k], means[:, block.k], means[:, -1])
+            )
     return found
-
-
-def earned(score: Score, skill_id: str) -> float:
-    """Return 1 if a text earned a skill's point and did not name the skill, else 0."""
-    return float(score.points[skill_item(skill_id)] and skill_id not in score.named)
 
 
 class Prior(Record, frozen=True, gc=False):
@@ -100,33 +91,36 @@ def fit_prior(successes: np.ndarray, trials: np.ndarray) -> Prior:
     return Prior(mean, max(1.0, mean * (1 - mean) / between - 1))
 
 
-def _abilities(
-    scored: Sequence[tuple[Sample, Score]], groups: Mapping[str, str], labels: Mapping[str, str]
-) -> tuple[Ability, ...]:
-    """Return the ability of each group of skills (`groups`: skill id to group), weakest first."""
-    of_question: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for sample, score in scored:
-        for skill in sample.question.skills:
-            of_question[groups[skill.id], sample.question.id].append(earned(score, skill.id))
-    points: dict[str, list[float]] = defaultdict(list)
-    asked: dict[str, int] = defaultdict(int)
-    missing: dict[str, int] = defaultdict(int)
-    for (group, _), values in of_question.items():
-        points[group].append(sum(values) / len(values))
-        asked[group] += len(values)
-        missing[group] += len(values) - round(sum(values))
-    ids = sorted(points)
-    found = np.array([sum(points[i]) for i in ids]), np.array([float(len(points[i])) for i in ids])
+def _abilities(columns: Columns, group_of: Sequence[str], labels: Mapping[str, str]) -> tuple[Ability, ...]:
+    """Return the ability of each group of skills (`group_of`: each skill's), weakest first."""
+    names = sorted(set(group_of))
+    code = np.array([names.index(g) for g in group_of])
+    points, questions, asked, missing = (np.zeros(len(names)) for _ in range(4))
+    for block in columns.blocks:
+        texts = np.flatnonzero(block.scored)
+        asked_of = block.question[texts]
+        group, earned = code[block.skills[asked_of]].ravel(), block.earned[texts].ravel()
+        of_question, means = reduced(np.repeat(asked_of, block.k) * len(names) + group, earned)
+        for total, of_what, weights in (
+            (points, of_question % len(names), means),
+            (questions, of_question % len(names), None),
+            (asked, group, None),
+            (missing, group, 1 - earned),
+        ):
+            total += np.bincount(of_what, weights, minlength=len(names))
+    there = np.flatnonzero(questions)
+    found = points[there], questions[there]
     prior = fit_prior(*found)
     a, b = prior.posterior(*found)
     value = a / (a + b)
     a, b = prior.posterior(*found, least=0.5)  # as Jeffreys has it: all or nothing earned is no certainty
     low = np.minimum(value, special.betaincinv(a, b, 0.025))
     high = np.maximum(value, special.betaincinv(a, b, 0.975))
-    weakest = _weakest(a, b)
+    counts = np.column_stack([questions, asked, missing])[there].astype(int).tolist()
+    figures = np.column_stack([value, low, high, _weakest(a, b)]).tolist()
     rows = [
-        Ability(g, labels.get(g, g), len(points[g]), asked[g], missing[g], *map(float, figures))
-        for g, *figures in zip(ids, value, low, high, weakest, strict=True)
+        Ability(names[g], labels.get(names[g], names[g]), *counted, *of_group)
+        for g, counted, of_group in zip(there, counts, figures, strict=True)
     ]
     return tuple(sorted(rows, key=lambda r: (r.value, r.id)))
 
@@ -146,48 +140,46 @@ def composition(points: Sequence[Points]) -> tuple[Composition, ...]:
     the ratio then says no more than whether a text's points come together. The interval joins the posterior
     draws of both sides (Jeffreys prior at the effective n for the observed one).
     """
-    ks = sorted({p.k for p in points})
-    base = ks[0]
-    skills, rates = _rates([p for p in points if p.k == base])
+    base = points[0]
+    rates = _rates([base], 1 + max(int(p.skills.max()) for p in points))
     rows = []
-    for k in ks[1:] or ks:
-        here = [p for p in points if p.k == k and set(p.skills) <= skills.keys()]
-        if here:
-            rows.append(_compared(k, base, here, skills, rates))
+    for here in points[1:] or points:
+        known = ~np.isnan(rates[0, here.skills]).any(axis=1)  # no other skill has a rate at the base's k
+        if known.any():
+            rows.append(_compared(base.k, here, np.flatnonzero(known), rates))
     return tuple(rows)
 
 
-def _rates(points: Sequence[Points]) -> tuple[dict[str, int], np.ndarray]:
-    """Return each skill's column, and a table of rates: its first row the best guess, the others draws.
+def _rates(points: Sequence[Points], skills: int = 0) -> np.ndarray:
+    """Return a table of rates, a column for each of at least so many skills; NaN where one was not asked.
 
-    The last column is the rate of the other three points together.
+    The first row is the best guess, the others draws. The last column is the other three points together.
     """
-    of_skill: dict[str, list[float]] = defaultdict(list)
-    for p in points:
-        for skill, value in zip(p.skills, p.earned, strict=True):
-            of_skill[skill].append(value)
-    ids = sorted(of_skill)
-    found = np.array([sum(of_skill[i]) for i in ids]), np.array([float(len(of_skill[i])) for i in ids])
+    codes = np.concatenate([p.skills.ravel() for p in points])
+    sums = np.bincount(codes, np.concatenate([p.earned.ravel() for p in points]), skills)
+    trials = np.bincount(codes, minlength=skills).astype(float)
+    there = np.flatnonzero(trials)
+    found = sums[there], trials[there]
     prior = fit_prior(*found)
     a, b = prior.posterior(*found)
-    others, random = sum(p.others for p in points), np.random.RandomState(0)
-    earned, n = float(found[0].sum()), float(found[1].sum())
-    means = random.beta(earned + 0.5, n - earned + 0.5, (DRAWS, 1))  # the prior's mean is not known either
+    others, n = float(sum(p.others.sum() for p in points)), sum(len(p.others) for p in points)
+    random = np.random.RandomState(0)
+    earned, asked = float(found[0].sum()), float(found[1].sum())
+    means = random.beta(earned + 0.5, asked - earned + 0.5, (DRAWS, 1))  # nor is the prior's mean known
     a_draws, b_draws = found[0] + prior.weight * means, found[1] - found[0] + prior.weight * (1 - means)
-    draws = random.beta(np.maximum(a_draws, 1e-3), np.maximum(b_draws, 1e-3))
-    rest = random.beta(others + 0.5, len(points) - others + 0.5, (DRAWS, 1))
-    best = np.append(a / (a + b), (others + 0.5) / (len(points) + 1))
-    return {skill: i for i, skill in enumerate(ids)}, np.vstack([best, np.hstack([draws, rest])])
+    table = np.full((DRAWS + 1, len(trials) + 1), np.nan)
+    table[0, there], table[0, -1] = a / (a + b), (others + 0.5) / (n + 1)
+    table[1:, there] = random.beta(np.maximum(a_draws, 1e-3), np.maximum(b_draws, 1e-3))
+    table[1:, -1] = random.beta(others + 0.5, n - others + 0.5, DRAWS)
+    return table
 
 
-def _compared(
-    k: int, base: int, here: Sequence[Points], skills: Mapping[str, int], rates: np.ndarray
-) -> Composition:
-    observed = estimate([p.full for p in here])
+def _compared(base: int, here: Points, known: np.ndarray, rates: np.ndarray) -> Composition:
+    observed = estimate(here.full[known])
+    few = known[:: -(-len(known) // MOST_QUESTIONS)]
     products = np.zeros(len(rates))
-    few = here[:: -(-len(here) // MOST_QUESTIONS)]
-    for p in few:
-        products += rates[:, [skills[s] for s in p.skills]].prod(axis=1)
+    for skills in here.skills[few]:
+        products += rates[:, skills].prod(axis=1)
     products = np.maximum(products * rates[:, -1] / len(few), 1e-6)  # a ratio of a million is enough
     value, n = observed.value or 0.0, float(observed.n)
     if observed.se:  # means of several texts say more than as many single ones
@@ -195,7 +187,7 @@ def _compared(
     seen = np.random.RandomState(1).beta(value * n + 0.5, n - value * n + 0.5, len(rates) - 1)
     low, high = np.quantile(seen / products[1:], (0.025, 0.975))
     product = float(products[0])
-    return Composition(k, base, observed, product, value / product, float(low), float(high))
+    return Composition(here.k, base, observed, product, value / product, float(low), float(high))
 
 
 def predict_next(points: Sequence[Points]) -> Prediction | None:
@@ -206,21 +198,22 @@ def predict_next(points: Sequence[Points]) -> Prediction | None:
     parameter of its own. Full marks are all points at once, integrated over u_i by Gauss-Hermite quadrature.
     The interval draws the parameters from the Laplace approximation. None with fewer than two k.
     """
-    ks = sorted({p.k for p in points})
-    if len(ks) < 2:
+    if len(points) < 2:
         return None
-    few = list(points[:: -(-len(points) // MOST_QUESTIONS)])
-    skills, rates = _rates(points)
-    offsets = special.logit(rates[0, :-1])
-    model = _Conjunctive(few, skills, offsets)
+    rates = _rates(points)[0, :-1]
+    offsets = special.logit(rates)
+    model = _Conjunctive(points, offsets)
     mean, spread = model.fit()
     draws = np.random.RandomState(2).multivariate_normal(mean, spread, 200)
-    sets = _next_sets(ks[-1] + 1, len(offsets))
+    asked = offsets[~np.isnan(offsets)]
+    sets = _next_sets(points[-1].k + 1, len(asked))
     if not sets.size:
         return None
-    found = [model.full_marks(x, offsets[sets]) for x in (mean, *draws)]
+    found = [model.full_marks(x, asked[sets]) for x in (mean, *draws)]
     low, high = np.quantile(found[1:], (0.025, 0.975))
-    return Prediction(ks[-1] + 1, found[0], float(low), float(high), float(mean[1]), float(np.exp(mean[3])))
+    return Prediction(
+        points[-1].k + 1, found[0], float(low), float(high), float(mean[1]), float(np.exp(mean[3]))
+    )
 
 
 def _next_sets(k: int, skills: int) -> np.ndarray:
@@ -233,18 +226,21 @@ def _next_sets(k: int, skills: int) -> np.ndarray:
 class _Conjunctive:
     """The model's likelihood; parameters are level, slope, the other points' level, and log sd of u."""
 
-    def __init__(self, points: Sequence[Points], skills: Mapping[str, int], offsets: np.ndarray) -> None:
+    def __init__(self, points: Sequence[Points], offsets: np.ndarray) -> None:
         nodes, weights = np.polynomial.hermite_e.hermegauss(21)
         self._nodes, self._weights = nodes, weights / weights.sum()
-        self._top = max(p.k for p in points)
-        widest = self._top
-        self._k = np.array([p.k for p in points], dtype=float)
-        self._offset = np.zeros((len(points), widest))
-        self._earned = np.full((len(points), widest), np.nan)
-        for i, p in enumerate(points):
-            self._offset[i, : p.k] = [offsets[skills[s]] for s in p.skills]
-            self._earned[i, : p.k] = p.earned
-        self._others = np.array([p.others for p in points])
+        step = -(-sum(len(p.full) for p in points) // MOST_QUESTIONS)
+        widest = points[-1].k
+        parts: list[tuple[np.ndarray, ...]] = []
+        for p in points:
+            pad = ((0, 0), (0, widest - p.k))
+            few = slice(None, None, step)
+            offset, earned = np.pad(offsets[p.skills[few]], pad), p.earned[few]
+            earned = np.pad(earned, pad, constant_values=np.nan)
+            parts.append((np.full(len(earned), float(p.k)), offset, earned, p.others[few]))
+        self._k, self._offset, self._earned, self._others = (
+            np.concatenate(column) for column in zip(*parts, strict=True)
+        )
 
     def fit(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the most likely parameters (with weak priors that keep them finite) and their covariance."""

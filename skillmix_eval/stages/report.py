@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..figures import METRICS, Ability, Agreement, Beyond, Composition, Figure, Figures, GroupRow, KRow
+from ..figures import (
+    METRICS,
+    POINTS,
+    Ability,
+    Agreement,
+    Beyond,
+    Composition,
+    Figure,
+    Figures,
+    GroupRow,
+    KRow,
+)
 from ..records import Record
 from ..stats import Estimate
 
@@ -33,6 +44,7 @@ def tables(figures: Figures, population: str = "list") -> list[Table]:
             lambda r: r.metrics_naming_allowed,
         ),
         _populations(figures.by_k, brief=population == "skills"),
+        _points(figures.by_k),
         _texts(figures.by_k),
         _groups("Where points are lost", "Rubric item", figures.by_item),
         _groups("Held-out and train categories", "Skills of", figures.by_part),
@@ -137,6 +149,18 @@ def _populations(rows: Sequence[KRow], brief: bool) -> Table:
     )
     columns = ("k", "Metric", "n", "This list", "New skills")
     return Table("Intervals by population", columns, tuple(cells), note, brief)
+
+
+def _points(rows: Sequence[KRow]) -> Table:
+    cells = tuple(
+        (str(row.k), str(row.points["points"].estimate.n), *(_figure(row.points[p]) for p in POINTS))
+        for row in rows
+    )
+    note = (
+        "Sums per text, for differences that full marks hide. Rescaled: the share of all k + 3 points, to "
+        "the power k + 3."
+    )
+    return Table("Points", ("k", "n", *POINTS.values()), cells, note)
 
 
 def _figure(figure: Figure) -> str:

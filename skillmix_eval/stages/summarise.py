@@ -2,152 +2,169 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from operator import attrgetter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+import numpy as np
 from msgspec.structs import replace
 
-from ..figures import ITEMS, METRICS, SATURATED, Figure, Figures, GroupRow, KRow, Saturation
-from ..records import GradingStatus, Question, Sample, Score, Skill, TextStatus, Usage
+from ..columns import STATUSES, Block, Columns, columns_of, reduced
+from ..figures import ITEMS, METRICS, POINTS, SATURATED, Figure, Figures, GroupRow, KRow, Saturation
+from ..records import GradingStatus, Sample, TextStatus
 from ..statistics.crossed import new_skills
-from ..stats import estimate
-from ..texts import count_sentences, words
+from ..stats import Estimate, estimate
+
+_HELD_OUT, _TRAIN = "held-out categories", "train categories"
 
 
 def summarise(
-    samples: Sequence[Sample], reduce: str, labels: Mapping[str, str], held_out_categories: Iterable[str] = ()
+    samples: Sequence[Sample] | Columns,
+    reduce: str,
+    labels: Mapping[str, str],
+    held_out_categories: Iterable[str] = (),
 ) -> Figures:
     """Compute a run's figures; `reduce` is mean or max over a question's texts."""
-    by_k: dict[int, list[Sample]] = defaultdict(list)
-    for sample in samples:
-        by_k[sample.question.k].append(sample)
-    rows = tuple(_k_row(k, by_k[k], reduce) for k in sorted(by_k))
+    columns = columns_of(samples)
+    rows = tuple(_k_row(block, reduce) for block in columns.blocks)
     held_out = set(held_out_categories)
-    shares = _Shares(samples, reduce)
+    skills = columns.skills
+    parts = [_HELD_OUT if s.category in held_out else _TRAIN for s in skills]
     return Figures(
         by_k=rows,
-        by_item=shares.rows(_item_points, {**ITEMS, "skills": "Skills"}),
-        by_category=shares.rows(_skill_points(lambda s: s.category), {}),
-        by_part=shares.rows(_skill_points(lambda s: _part(s, held_out)), {}) if held_out else (),
-        by_skill=shares.rows(_skill_points(lambda s: s.id), labels),
-        by_topic=shares.rows(_topic_marks, labels),
+        by_item=_rows(_of_items(columns, reduce), {**ITEMS, "skills": "Skills"}),
+        by_category=_rows(_of_skills(columns, [s.category for s in skills], reduce), {}),
+        by_part=_rows(_of_skills(columns, parts, reduce), {}) if held_out else (),
+        by_skill=_rows(_of_skills(columns, [s.id for s in skills], reduce), labels),
+        by_topic=_rows(_of_topics(columns, reduce), labels),
         saturation=_saturation(rows),
-        usage=_usage(samples),
-        reasons=tuple(_reasons(samples)),
+        usage=dict(columns.usage),
+        reasons=tuple(_reasons(columns.faults)),
     )
 
 
-def _reasons(samples: Sequence[Sample]) -> Iterator[str]:
+def _reasons(faults: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
     """Yield, for each status that is not ok, how many there are and the most frequent reason."""
-    found: dict[str, Counter[str]] = defaultdict(Counter)
-    for sample in samples:
-        if sample.text.status is not TextStatus.OK:
-            found[f"texts {sample.text.status}"][sample.text.why] += 1
-        for grading in sample.gradings:
-            if grading.status is not GradingStatus.OK:
-                found[f"gradings {grading.status}"][grading.why] += 1
-    for what, whys in found.items():
-        why = " ".join(whys.most_common(1)[0][0].split())[:160]
-        yield f"{whys.total():,} {what}" + (f", most often because {why}." if why else ".")
+    for what, whys in faults.items():
+        why = " ".join(max(whys, key=lambda w: whys[w]).split())[:160]
+        yield f"{sum(whys.values()):,} {what}" + (f", most often because {why}." if why else ".")
 
 
-def _k_row(k: int, samples: Sequence[Sample], reduce: str) -> KRow:
-    scored = [s.score for s in samples if s.score]
-    proper = [s.text.text for s in samples if s.text.status is TextStatus.OK]
-    gradings = [g for s in samples for g in s.gradings]
+def _k_row(block: Block, reduce: str) -> KRow:
+    proper = block.status == STATUSES.index(TextStatus.OK)
+    statuses = np.bincount(block.status, minlength=len(STATUSES))
     return KRow(
-        k=k,
-        questions=len({s.question.id for s in samples}),
-        texts=len(samples),
-        scored_texts=len(scored),
-        metrics={m: _with_new_skills(samples, reduce, attrgetter(f"marks.{m}")) for m in METRICS},
+        k=block.k,
+        questions=len(block.skills),
+        texts=len(block.question),
+        scored_texts=int(block.scored.sum()),
+        metrics={m: _with_new_skills(block, block.marks[:, i], reduce) for i, m in enumerate(METRICS)},
         metrics_naming_allowed={
-            m: _figure(samples, reduce, attrgetter(f"marks_naming_allowed.{m}")) for m in METRICS
+            m: _figure(block, block.marks_naming_allowed[:, i], reduce) for i, m in enumerate(METRICS)
         },
-        statuses=_counts((s.text.status for s in samples), TextStatus),
-        gradings=_counts((g.status for g in gradings), GradingStatus),
-        ties=sum(len(s.ties) for s in scored),
-        named=sum(bool(s.named) for s in scored),
-        mean_words=_mean([len(words(t)) for t in proper]),
-        mean_sentences=_mean([count_sentences(t) for t in proper]),
+        points=_points(block, reduce),
+        statuses={str(s): int(n) for s, n in zip(STATUSES, statuses, strict=True)},
+        gradings={str(s): block.gradings.get(s, 0) for s in GradingStatus},
+        ties=block.ties,
+        named=int((block.named & block.scored).sum()),
+        mean_words=_mean(block.words[proper]),
+        mean_sentences=_mean(block.sentences[proper]),
     )
 
 
-def _with_new_skills(samples: Sequence[Sample], reduce: str, value: Callable[[Score], float]) -> Figure:
-    found = _figure(samples, reduce, value)
-    texts = _by_question(samples, value)
-    skills = {s.question.id: [skill.id for skill in s.question.skills] for s in samples}
-    scored = {q: [x for x in values if x is not None] for q, values in texts.items()}
-    means = {q: _reduced(values, reduce) for q, values in scored.items() if values}
-    return replace(found, new_skills=new_skills(list(means.values()), [skills[q] for q in means]))
+def _points(block: Block, reduce: str) -> dict[str, Figure]:
+    """Return the finer metrics of SKILL-MIX's repository: sums of points, and the share of all, to the power.
+
+    An interval is that of the sum's share of the most there is.
+    """
+    skills, most = block.earned.sum(axis=1), block.k + len(ITEMS)
+    share = (skills + block.others.sum(axis=1)) / most
+    found = {
+        "points": _scaled(_figure(block, share, reduce), most),
+        "skill_points": _scaled(_figure(block, skills / block.k, reduce), block.k),
+        "rescaled_points": _figure(block, share**most, reduce),
+    }
+    return {name: found[name] for name in POINTS}
 
 
-def _by_question(samples: Sequence[Sample], value: Callable[[Score], float]) -> dict[str, list[float | None]]:
-    by_question: dict[str, list[float | None]] = defaultdict(list)
-    for sample in samples:
-        by_question[sample.question.id].append(value(sample.score) if sample.score else None)
-    return by_question
+def _scaled(figure: Figure, by: float) -> Figure:
+    def times(x: float | None) -> float | None:
+        return None if x is None else x * by
+
+    found = figure.estimate
+    scaled = Estimate(times(found.value), times(found.se), times(found.low), times(found.high), found.n)
+    return Figure(scaled, times(figure.lowest), times(figure.highest))
 
 
-def _figure(samples: Sequence[Sample], reduce: str, value: Callable[[Score], float]) -> Figure:
-    by_question = _by_question(samples, value)
-    scored = [[x for x in values if x is not None] for values in by_question.values()]
-    bounds = [
-        [_reduced([unknown if x is None else x for x in values], reduce) for values in by_question.values()]
+def _with_new_skills(block: Block, values: np.ndarray, reduce: str) -> Figure:
+    rows, means = reduced(block.question[block.scored], values[block.scored], reduce)
+    return replace(_figure(block, values, reduce), new_skills=new_skills(means, block.skills[rows].tolist()))
+
+
+def _figure(block: Block, values: np.ndarray, reduce: str) -> Figure:
+    """Return the estimate of one number per text, and its range where texts are unscored."""
+    scored = block.scored
+    found = estimate(reduced(block.question[scored], values[scored], reduce)[1])
+    if scored.all():
+        return Figure(found, found.value, found.value)
+    lowest, highest = (
+        float(reduced(block.question, np.where(scored, values, unknown), reduce)[1].mean())
         for unknown in (0.0, 1.0)
+    )
+    return Figure(found, lowest, highest)
+
+
+_Groups = tuple[Sequence[str], np.ndarray, np.ndarray]  # names; and per question and group: code, value
+
+
+def _rows(groups: _Groups, labels: Mapping[str, str]) -> tuple[GroupRow, ...]:
+    """Return one row per group that has a value, lowest first."""
+    names, codes, values = groups
+    order = np.argsort(codes, kind="stable")
+    there, starts = np.unique(codes[order], return_index=True)
+    rows = [
+        GroupRow(names[code], labels.get(names[code], names[code]), estimate(part))
+        for code, part in zip(there, np.split(values[order], starts)[1:], strict=True)
     ]
-    lowest, highest = (sum(b) / len(b) if b else None for b in bounds)
-    return Figure(estimate([_reduced(values, reduce) for values in scored if values]), lowest, highest)
+    return tuple(sorted(rows, key=lambda r: (r.estimate.value or 0.0, r.id)))
 
 
-def _reduced(values: Sequence[float], how: str) -> float:
-    return max(values) if how == "max" else sum(values) / len(values)
+def _of_items(columns: Columns, reduce: str) -> _Groups:
+    codes, values = [], []
+    for block in columns.blocks:
+        of_text = np.column_stack([block.earned.mean(axis=1), block.others])[block.scored]
+        of_question = reduced(block.question[block.scored], of_text, reduce)[1]
+        codes.append(np.tile(np.arange(of_question.shape[1]), len(of_question)))
+        values.append(of_question.ravel())
+    return ("skills", *ITEMS), _joined(codes), _joined(values)
 
 
-_Points = Callable[[Question, Score], list[tuple[str, float]]]
+def _of_topics(columns: Columns, reduce: str) -> _Groups:
+    full, codes, values = list(METRICS).index("full_marks"), [], []
+    for block in columns.blocks:
+        marks = block.marks[block.scored, full]
+        rows, of_question = reduced(block.question[block.scored], marks, reduce)
+        codes.append(block.topic[rows])
+        values.append(of_question)
+    return [t.id for t in columns.topics], _joined(codes), _joined(values)
 
 
-class _Shares:
-    """Groups points by question, then by any key: one number per question and group."""
-
-    def __init__(self, samples: Sequence[Sample], reduce: str) -> None:
-        self._scored = [(s.question, s.score) for s in samples if s.score]
-        self._reduce = reduce
-
-    def rows(self, points: _Points, labels: Mapping[str, str]) -> tuple[GroupRow, ...]:
-        groups: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-        for question, score in self._scored:
-            of_text: dict[str, list[float]] = defaultdict(list)
-            for group, value in points(question, score):
-                of_text[group].append(value)
-            for group, values in of_text.items():
-                groups[group][question.id].append(sum(values) / len(values))
-        rows = [
-            GroupRow(g, labels.get(g, g), estimate([_reduced(v, self._reduce) for v in by_question.values()]))
-            for g, by_question in groups.items()
-        ]
-        return tuple(sorted(rows, key=lambda r: (r.estimate.value or 0.0, r.id)))
+def _of_skills(columns: Columns, group_of: Sequence[str], reduce: str) -> _Groups:
+    """Return the points of groups of skills (`group_of`: each skill's): a text's mean, then over texts."""
+    names = sorted(set(group_of))
+    code = np.array([names.index(g) for g in group_of], dtype=int)
+    codes, values = [], []
+    for block in columns.blocks:
+        texts = np.flatnonzero(block.scored)
+        group = code[block.skills[block.question[texts]]]
+        of_text, points = reduced((texts[:, None] * len(names) + group).ravel(), block.earned[texts].ravel())
+        text, of_group = np.divmod(of_text, len(names))
+        of_question, points = reduced(block.question[text] * len(names) + of_group, points, reduce)
+        codes.append(of_question % len(names))
+        values.append(points)
+    return names, _joined(codes), _joined(values)
 
 
-def _item_points(question: Question, score: Score) -> list[tuple[str, float]]:
-    skills = [("skills", score.earned(s.id)) for s in question.skills]
-    return [*skills, *((item, float(score.points[item])) for item in ITEMS)]
-
-
-def _skill_points(group: Callable[[Skill], str]) -> _Points:
-    def points(question: Question, score: Score) -> list[tuple[str, float]]:
-        return [(group(s), score.earned(s.id)) for s in question.skills]
-
-    return points
-
-
-def _topic_marks(question: Question, score: Score) -> list[tuple[str, float]]:
-    return [(question.topic.id, score.marks.full_marks)]
-
-
-def _part(skill: Skill, held_out: set[str]) -> str:
-    return "held-out categories" if skill.category in held_out else "train categories"
+def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate(parts) if parts else np.empty(0, dtype=int)
 
 
 def _saturation(rows: Sequence[KRow]) -> Saturation | None:
@@ -159,16 +176,5 @@ def _saturation(rows: Sequence[KRow]) -> Saturation | None:
     return None
 
 
-def _usage(samples: Sequence[Sample]) -> dict[str, Usage]:
-    student = sum((s.text.usage for s in samples), Usage())
-    judge = sum((g.usage for s in samples for g in s.gradings), Usage())
-    return {"student": student, "judge": judge}
-
-
-def _counts(found: Iterable[str], kinds: Iterable[str]) -> dict[str, int]:
-    counts = Counter(str(f) for f in found)
-    return {str(kind): counts[str(kind)] for kind in kinds}
-
-
-def _mean(values: Sequence[int]) -> float | None:
-    return sum(values) / len(values) if values else None
+def _mean(values: np.ndarray) -> float | None:
+    return float(values.mean()) if len(values) else None

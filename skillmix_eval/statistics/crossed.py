@@ -17,7 +17,7 @@ MOST = 2000  # questions whose pairs are looked at: four million pairs tell the 
 _LEAST_APART = 0.05  # share of pairs without a common skill, under which new skills cannot be spoken for
 
 
-def new_skills(values: Sequence[float], skills: Sequence[Collection[str]]) -> Estimate:
+def new_skills(values: Sequence[float] | np.ndarray, skills: Sequence[Collection[str]]) -> Estimate:
     """Return the mean of one number in [0, 1] per question, with a 95 % interval for new skills.
 
     Wilson at n_eff = p (1 - p) / Var, with the quantile of t at N / k - 1 degrees of freedom: a list of N
@@ -45,7 +45,7 @@ def quantile(skills: Sequence[Collection[str]]) -> float:
     return float(t.ppf(0.975, max(1.0, listed / k - 1)))
 
 
-def variance(values: Sequence[float], skills: Sequence[Collection[str]]) -> float | None:
+def variance(values: Sequence[float] | np.ndarray, skills: Sequence[Collection[str]]) -> float | None:
     """Return Var(mean) over new skill lists, or None where nearly all questions share a skill.
 
     Var = zeta_k / n + (1 - 1/n) Var(U_N) with Var(U_N) about k^2 zeta_1 / N (Hoeffding 1948, Blom 1976),
