@@ -1,4 +1,4 @@
-"""Agreement and judge error: formulas against kept libraries and published values, intervals by simulation."""
+"""Agreement and judge error: against kept libraries, published values and simulation."""
 
 from __future__ import annotations
 

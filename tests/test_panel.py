@@ -42,7 +42,7 @@ def test_a_panel_votes_per_item() -> None:
 
 
 def test_agreement_within_and_between_judges() -> None:
-    """A judge's own gradings and the judges' majorities are compared apart; code and the limit are left out."""
+    """Own gradings and the judges' majorities are compared apart; code and the limit are left out."""
     samples = [
         sample(("a", "111110"), ("a", "111111"), ("b", "000000"), topic="quays"),
         sample(("a", "000001"), ("a", "000001"), ("b", "111111"), topic="looms"),
@@ -90,9 +90,9 @@ def test_kinship() -> None:
 def test_panel_run(tmp_path: Path) -> None:
     """--judge twice asks both judges, reports who they are and how far they agree, and repeats for nothing."""
     with Server() as server:
-        options = [*run_options(server, tmp_path), "--judge", f"openai/{OTHER_JUDGE}", "--gradings", 2]
-        command = ["run", *options, "-k", 2, "-n", 4, "--no-refine", "--json"]
-        done = skillmix(*command, "--out", "one", cwd=tmp_path)
+        two: list[object] = ["--judge", f"openai/{OTHER_JUDGE}", "--gradings", 2, "-k", 2, "-n", 4]
+        options = [*run_options(server, tmp_path), *two, "--no-refine", "--json", "--out", "one"]
+        done = skillmix("run", *options, cwd=tmp_path)
         assert done.code == 0, done.err
         asked = [c.model for c in server.of("judge")]
         again = skillmix("run", "one/spec.yaml", "--store", tmp_path / "store.sqlite", "--json", cwd=tmp_path)
