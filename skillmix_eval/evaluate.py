@@ -18,7 +18,7 @@ from .errors import BadInputError
 from .families import same_family
 from .figures import Figures
 from .interfaces import Backend, Grader
-from .page import run_page
+from .page import RunReport, run_page
 from .pipeline import Job, Judge, Plan, jobs_for
 from .plugins import load_backend, load_graders, load_style
 from .records import Question, Sample
@@ -272,13 +272,32 @@ def report_files(
     """Return what people and programs read of a run, by file name: the same run gives the same bytes."""
     figures, info = run_figures(run, show_private, assumptions), run.info
     title, header = report_title(info), report_header(info)
-    spec, labels = write_spec(run.spec), run_labels(run, show_private)
-    page = run_page(title, header, figures, info.reduce, run.samples, labels, spec)
     return {
         "scores.json": scores_json(run, figures),
         "report.md": markdown(title, header, figures, info.reduce).encode(),
-        "report.html": page.encode(),
+        "report.html": report_page(run, figures, show_private).encode(),
     }
+
+
+def report_page(run: Run, figures: Figures, show_private: bool = False) -> str:
+    """Return the page of a run with these figures."""
+    labels, spec = run_labels(run, show_private), write_spec(run.spec)
+    title, header = report_title(run.info), report_header(run.info)
+    spend = cost_lines(run.spec, figures)
+    return run_page(RunReport(title, header, figures, run.info.reduce, run.samples, labels, spec, spend))
+
+
+def cost_lines(spec: RunSpec, figures: Figures) -> list[str]:
+    """Return what each model's tokens cost, where its price is known; the spec's prices, not a bill."""
+    lines = []
+    for role, model in (("student", spec.student), ("judge", spec.judge)):
+        used = figures.usage.get(role)
+        if used and model and model.price:
+            per_input, per_output = (float(p) for p in model.price.split("/"))
+            dollars = (used.input * per_input + used.output * per_output) / 1e6
+            tokens = f"{used.input:,} tokens in, {used.output:,} out"
+            lines.append(f"Cost of the {role} at ${model.price} a million: ${dollars:.2f} ({tokens}).")
+    return lines
 
 
 def report_title(info: RunInfo) -> str:

@@ -7,8 +7,6 @@ is the best of several texts.
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import math
 import string
@@ -21,10 +19,8 @@ from scipy import stats
 
 from .errors import BadInputError
 from .figures import METRICS, Figures, KRow
-from .page import leaderboard_page
 from .records import Record, Sample
 from .runs import Run, RunInfo
-from .stages.report import Table, interval, markdown_table
 from .stages.summarise import summarise
 from .stats import Estimate, wilson
 
@@ -93,15 +89,21 @@ def leaderboard(
 
     Raises BadInputError where models of a table were asked no k in common, or not the k that is wanted.
     """
-    tables: dict[bytes, dict[str, list[Run]]] = defaultdict(lambda: defaultdict(list))
-    for run in runs:
-        tables[_comparable(run.info)][run.info.student].append(run)
+    tables = by_table(runs)
     boards = [_board(tables[key], metric, ks) for key in sorted(tables)]
     boards.sort(key=lambda b: (b.domain, b.split, b.protocol, b.judge, b.lists))
     return Leaderboard(METHOD.format(metric=METRICS[metric].lower(), resamples=RESAMPLES), tuple(boards))
 
 
-def _comparable(info: RunInfo) -> bytes:
+def by_table(runs: Iterable[Run]) -> dict[bytes, dict[str, list[Run]]]:
+    """Return runs by what must be the same in a table, then by student."""
+    tables: dict[bytes, dict[str, list[Run]]] = defaultdict(lambda: defaultdict(list))
+    for run in runs:
+        tables[comparable(run.info)][run.info.student].append(run)
+    return tables
+
+
+def comparable(info: RunInfo | Board) -> bytes:
     """Return what two runs must share to stand in one table."""
     key = (info.domain, info.lists, info.split, info.protocol, info.reduce, info.judge, info.prompts)
     return msgspec.json.encode(key, order="sorted")
@@ -188,10 +190,10 @@ def _shared_ks(models: Sequence[_Model], wanted: Sequence[int] | None) -> tuple[
     for student, ks in asked.items():
         if wanted and not set(wanted) <= ks:
             raise BadInputError(
-                f"{student} has no scores at k = {_list(set(wanted) - ks)}; leave it out, or give -k other k."
+                f"{student} has no scores at k = {listed(set(wanted) - ks)}; leave it out, or give other -k."
             )
     if not shared:
-        has = "; ".join(f"{student}: {_list(ks) or 'none'}" for student, ks in asked.items())
+        has = "; ".join(f"{student}: {listed(ks) or 'none'}" for student, ks in asked.items())
         raise BadInputError(
             f"These models share no k that is scored ({has}), so they cannot stand in one table; run the "
             "missing k."
@@ -331,7 +333,8 @@ def _notes(models: Sequence[_Model], places: Sequence[Place], ks: Sequence[int])
         )
     left_out = sorted({k for m in models for k in m.rows} - set(ks))
     if left_out:
-        yield f"Ranked over k = {_list(ks)}; not in the score, since not all have it: k = {_list(left_out)}."
+        why = f"not in the score, since not all have it: k = {listed(left_out)}"
+        yield f"Ranked over k = {listed(ks)}; {why}."
     if len({p.score.n for p in places}) > 1:
         yield "Models were asked different numbers of questions; a model with few has a wide range of ranks."
     for place in places:
@@ -345,116 +348,11 @@ def _notes(models: Sequence[_Model], places: Sequence[Place], ks: Sequence[int])
         yield f"Runs were made by several versions of skillmix-eval: {', '.join(versions)}."
 
 
-def _list(ks: Iterable[int]) -> str:
+def listed(ks: Iterable[int]) -> str:
+    """Return '1, 2, 3'."""
     return ", ".join(map(str, sorted(ks)))
 
 
-def board_title(board: Board) -> str:
-    """Return a table's headline."""
-    return f"{board.domain}, {board.protocol}: {METRICS[board.metric].lower()} over k = {_list(board.ks)}"
-
-
-def board_header(board: Board) -> list[str]:
-    """Return the lines without which a table may not be read."""
-    prompts = ", ".join(f"{name} {digest}" for name, digest in board.prompts.items())
-    return [
-        f"Judge: {board.judge}",
-        f"Protocol: {board.protocol}; {board.reduce} over texts; prompts {prompts}",
-        f"Questions: domain {board.domain} (lists {board.lists}), split {board.split}",
-    ]
-
-
-def board_summary(board: Board) -> Table:
-    """Return a board as a table that a terminal has room for."""
-    rows = tuple(
-        (p.student, *_ranks(p), interval(p.score), f"{p.score.n}", _saturation(p)) for p in board.places
-    )
-    columns = ("Model", "Rank", "Ranks", "Group", "Score", "n", "Saturation")
-    return Table(board_title(board), columns, rows)
-
-
-def board_table(board: Board) -> Table:
-    """Return a board as a table of text."""
-    rows = []
-    own = any(p.published for p in board.places)
-    for p in board.places:
-        found = {row.k: row.metrics[board.metric].estimate for row in p.by_k}
-        best = dict(zip(found, p.published, strict=False))
-        cells = [*_ranks(p), p.student, interval(p.score)]
-        cells += [f"{p.first:.0%}", str(p.score.n), *(interval(found[k]) for k in board.ks)]
-        cells += [interval(best[k]) if k in best else "–" for k in board.ks] if own else []
-        cells += [_saturation(p), f"{p.coverage:.0%}"]
-        rows.append(tuple(cells))
-    columns = ["Rank", "Ranks", "Group", "Model", "Score", "First", "n", *(f"k = {k}" for k in board.ks)]
-    columns += [f"Best of texts, k = {k}" for k in board.ks] if own else []
-    return Table(board_title(board), (*columns, "Saturation", "Coverage"), tuple(rows))
-
-
-def _ranks(place: Place) -> tuple[str, str, str]:
-    return str(place.rank), f"{place.rank_low}–{place.rank_high}", place.group
-
-
-def _saturation(place: Place) -> str:
-    if place.saturation_k is None:
-        return f"not up to k = {place.by_k[-1].k}"
-    return f"k = {place.saturation_k}" + ("" if place.saturation_certain else " (not sure)")
-
-
-def files(found: Leaderboard) -> dict[str, bytes]:
-    """Return the files to commit: the same runs give the same bytes, in whatever order they are given."""
-    document = msgspec.json.format(msgspec.json.encode(found, order="deterministic")) + b"\n"
-    return {
-        "leaderboard.json": document,
-        "leaderboard.csv": _csv(found).encode(),
-        "leaderboard.md": _markdown(found).encode(),
-        "leaderboard.html": leaderboard_page(
-            [(board_header(b), board_table(b), b.notes) for b in found.boards], found.method
-        ).encode(),
-    }
-
-
-def _csv(found: Leaderboard) -> str:
-    """Return one line per model and k."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    head = [
-        "domain",
-        "lists",
-        "split",
-        "protocol",
-        "judge",
-        "student",
-        "rank",
-        "rank_low",
-        "rank_high",
-        "group",
-    ]
-    head += ["score", "score_low", "score_high", "first", "saturation_k", "k", "questions", "coverage"]
-    writer.writerow(head + [f"{m}{part}" for m in METRICS for part in ("", "_low", "_high")])
-    for b in found.boards:
-        for p in b.places:
-            start = [
-                b.domain,
-                b.lists,
-                b.split,
-                b.protocol,
-                b.judge,
-                p.student,
-                p.rank,
-                p.rank_low,
-                p.rank_high,
-            ]
-            start += [p.group, p.score.value, p.score.low, p.score.high, p.first, p.saturation_k]
-            for row in p.by_k:
-                of_k = [row.metrics[m].estimate for m in METRICS]
-                cells = [x for e in of_k for x in (e.value, e.low, e.high)]
-                writer.writerow([*start, row.k, row.questions, row.coverage, *cells])
-    return out.getvalue()
-
-
-def _markdown(found: Leaderboard) -> str:
-    lines = ["# Leaderboard", "", found.method, ""]
-    for board in found.boards:
-        lines += markdown_table(board_table(board), board_header(board))
-        lines += [*(f"- {note}" for note in board.notes), ""]
-    return "\n".join(lines)
+def pooled(student: str, runs: Sequence[Run]) -> list[Sample]:
+    """Return a model's texts over all its runs, each once."""
+    return _Model(student, runs).samples

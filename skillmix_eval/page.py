@@ -1,113 +1,182 @@
-"""The page of a run: one self-contained HTML file. Everything from a model or a list is escaped."""
+"""The pages: self-contained HTML files that open offline. Everything from a model or a file is escaped.
+
+Templates, style and scripts are in `pages/`. A page allows its own script, by its hash, and nothing else.
+"""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+import msgspec
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
-from .figures import ITEMS, METRICS, Figures
-from .records import Sample, skill_item
-from .stages.report import Table, sentences, tables
+from .figures import METRICS, Figures, KRow
+from .records import Record, Sample
+from .shown import Block, as_json, text_blocks
+from .stages.grid import Grid, grid
+from .stages.report import Table, interval, sentences, tables
+from .stats import Estimate
 
-MOST_SAMPLES = 1500  # a page stays quick to open; the rest is in samples.parquet
-_LEFT, _RIGHT, _BOTTOM, _HEIGHT = 60, 620, 230, 210  # of the curves' plot, in its own units
-_STYLES = (("a", ""), ("b", "7 4"), ("c", "2 4"))  # colours that also differ by dash
+_FOLDER = Path(__file__).parent / "pages"
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; img-src data:; "
+    "{more}base-uri 'none'; form-action 'none'"
+)
 
 
-def run_page(
-    title: str,
-    header: Sequence[str],
-    figures: Figures,
-    reduce: str,
-    samples: Sequence[Sample],
-    labels: Mapping[str, str],
-    spec: str,
-) -> str:
-    """Return the page; `labels` are the names to show for skill and topic ids."""
-    ticks, curves = _curves(figures)
-    return _template("run.html.j2").render(
-        title=title,
-        header=header,
-        tables=tables(figures),
-        said=sentences(figures, reduce),
-        ticks=ticks,
-        curves=curves,
-        samples=[_shown(s, labels) for s in samples[:MOST_SAMPLES]],
-        total=len(samples),
-        spec=spec,
-        nonce=hashlib.blake2b(spec.encode(), digest_size=12).hexdigest(),
+class Chart(Record, frozen=True, gc=False):
+    """A figure of the page: its name (of saved files too), title, kind (curves or values) and data."""
+
+    name: str
+    title: str
+    kind: str
+    data: dict[str, Any]
+
+
+class RunReport(msgspec.Struct, frozen=True):
+    """What the page of a run shows."""
+
+    title: str
+    header: Sequence[str]
+    figures: Figures
+    reduce: str
+    samples: Sequence[Sample]
+    labels: Mapping[str, str]  # names to show for skill and topic ids
+    spec: str
+    spend: Sequence[str] = ()
+
+
+def run_page(report: RunReport) -> str:
+    """Return the page of a run."""
+    figures, samples, labels = report.figures, report.samples, report.labels
+    shown = tables(figures)
+    return render(
+        "run.html.j2",
+        ("vendor/d3.min.js", "plots.js", "texts.js"),
+        title=report.title,
+        header=report.header,
+        figures=figures,
+        curves=curves(figures.by_k),
+        items=group_chart("items", "Points earned by rubric item", figures.by_item),
+        first=shown[:1],
+        tables=shown[1:],
+        said=sentences(figures, report.reduce),
+        grids=[
+            _heat("Category × k", "Category", grid(samples, lambda s: s.category, {})),
+            _heat("Skill × k", "Skill", grid(samples, lambda s: s.id, labels)),
+        ],
+        blocks=text_blocks(samples, labels),
+        spend=report.spend,
+        spec=report.spec,
     )
 
 
-def leaderboard_page(boards: Sequence[tuple[Sequence[str], Table, Sequence[str]]], method: str) -> str:
-    """Return the page of a leaderboard: each table with its header and its notes."""
-    return _template("leaderboard.html.j2").render(boards=boards, method=method)
+def leaderboard_page(boards: Sequence[Mapping[str, Any]], downloads: Mapping[str, bytes], method: str) -> str:
+    """Return the page of a leaderboard; each board has table, header, notes, charts and blocks of texts."""
+    links = {name: _data_link(name, content) for name, content in downloads.items()}
+    scripts = ("vendor/d3.min.js", "plots.js", "texts.js", "pairs.js")
+    return render(
+        "leaderboard.html.j2", scripts, title="Leaderboard", boards=boards, links=links, method=method
+    )
 
 
-def _template(name: str) -> Template:
+def comparison_page(
+    title: str,
+    header: Sequence[str],
+    said: Sequence[str],
+    shown: Sequence[Table],
+    charts: Sequence[Chart],
+    blocks: Sequence[Sequence[Block]],
+) -> str:
+    """Return the page of two runs: what differs, then the questions with both texts."""
+    return render(
+        "compare.html.j2",
+        ("vendor/d3.min.js", "plots.js", "texts.js", "pairs.js"),
+        title=title,
+        header=header,
+        said=said,
+        tables=shown,
+        charts=charts,
+        models=[(b[0].id, label) for b, label in zip(blocks, ("first", "second"), strict=True)],
+        blocks=[block for part in blocks for block in part],
+    )
+
+
+def render(template: str, scripts: Sequence[str], policy: str = "", **values: Any) -> str:
+    """Return a page with these scripts in it; `policy` is what its content security policy allows besides."""
+    script = _scripts(tuple(scripts))
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    values |= {"script": Markup(script), "policy": _POLICY.format(digest=digest, more=policy)}  # noqa: S704  our files
+    return _environment().get_template(template).render(**values)
+
+
+@cache
+def _scripts(names: tuple[str, ...]) -> str:
+    """Return files of `pages/` as one script."""
+    return "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in names)
+
+
+@cache
+def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "pages"),
+        loader=FileSystemLoader(_FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(name)
+    environment.filters["as_json"] = lambda value: Markup(as_json(value))  # noqa: S704  has no markup in it
+    environment.filters["safe_block"] = lambda block: Markup(block.data)  # noqa: S704  nor has a block
+    environment.filters["interval"] = interval
+    return environment
 
 
-def _curves(figures: Figures) -> tuple[list[tuple[int, float]], list[dict[str, Any]]]:
-    """Return the axis ticks and, per metric, the points of its curve with their intervals."""
-    step = (_RIGHT - _LEFT) / max(1, len(figures.by_k) - 1)
-    ticks = [(row.k, round(_LEFT + i * step, 1)) for i, row in enumerate(figures.by_k)]
-    curves = []
-    for (metric, label), (colour, dash) in zip(METRICS.items(), _STYLES, strict=True):
-        points = []
-        for (_, x), row in zip(ticks, figures.by_k, strict=True):
-            found = row.metrics[metric].estimate
-            if found.value is not None and found.low is not None and found.high is not None:
-                points.append({"x": x, "y": _y(found.value), "low": _y(found.low), "high": _y(found.high)})
-        line = " ".join(f"{p['x']},{p['y']}" for p in points)
-        curves.append({"label": label, "colour": colour, "dash": dash, "points": points, "line": line})
-    return ticks, curves
+def _data_link(name: str, content: bytes) -> str:
+    kind = {"csv": "text/csv", "json": "application/json"}[name.rpartition(".")[2]]
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _y(value: float) -> float:
-    return round(_BOTTOM - _HEIGHT * value, 1)
-
-
-def _shown(sample: Sample, labels: Mapping[str, str]) -> dict[str, Any]:
-    question, score = sample.question, sample.score
-    names = {skill_item(s.id): labels.get(s.id, s.id) for s in question.skills} | ITEMS
-    points = score.points if score else {}
-    reasons = next((g.verdicts for g in sample.gradings if g.verdicts), {})
-    verdicts = [
-        {
-            "label": names[item],
-            "met": points[item],
-            "reason": reasons[item].reason if item in reasons else "",
-            "quote": reasons[item].quote if item in reasons else "",
-        }
-        for item in question.items
-        if item in points
+def curves(by_k: Sequence[KRow]) -> Chart:
+    """Return the three metrics over k, one panel each."""
+    panels = [
+        {"title": label, "series": [{"colour": n, "points": points(by_k, metric)}]}
+        for n, (metric, label) in enumerate(METRICS.items())
     ]
-    unread = "; ".join(f"grading {g.index + 1} is {g.status}: {g.why}" for g in sample.gradings if g.why)
-    return {
-        "k": question.k,
-        "topic": labels.get(question.topic.id, question.topic.id),
-        "skills": ", ".join(labels.get(s.id, s.id) for s in question.skills),
-        "text": sample.text.text,
-        "status": sample.text.status,
-        "why": "; ".join(w for w in (sample.text.why, unread, _named(sample, labels)) if w),
-        "points": f"{sum(points.values())}/{len(question.items)}" if score else "unscored",
-        "full": "unscored" if not score else "yes" if score.marks.full_marks else "no",
-        "verdicts": verdicts,
-    }
+    title = "The three metrics by number of skills, with 95 % intervals"
+    return Chart("curves", title, "curves", {"ks": [r.k for r in by_k], "panels": panels})
 
 
-def _named(sample: Sample, labels: Mapping[str, str]) -> str:
-    named = sample.score.named if sample.score else ()
-    return f"names {', '.join(labels.get(s, s) for s in named)}, which costs the point" if named else ""
+def points(by_k: Sequence[KRow], metric: str) -> list[dict[str, Any]]:
+    """Return a metric's points over k, those without data left out."""
+    found = [(row.k, row.metrics[metric].estimate) for row in by_k]
+    return [{"x": k, **_point(e)} for k, e in found if e.value is not None]
+
+
+def group_chart(name: str, title: str, rows: Sequence[Any]) -> Chart:
+    """Return values with intervals of rows that have a label and an estimate."""
+    found = [{"label": r.label, **_point(r.estimate)} for r in rows if r.estimate.value is not None]
+    return Chart(name, title, "values", {"title": title, "ends": [0, 1], "rows": found})
+
+
+def _point(found: Estimate) -> dict[str, Any]:
+    numbers = {name: round(getattr(found, name), 4) for name in ("value", "low", "high")}
+    return {**numbers, "n": found.n}
+
+
+def _heat(title: str, what: str, found: Grid) -> dict[str, Any]:
+    """Return a heat map as the table it is: each cell has its value, shade (0 to 100) and n with interval."""
+    rows = [(row.label, [_cell(e) for e in (row.all, *row.by_k)]) for row in found.rows]
+    return {"title": title, "columns": [what, "all k", *(f"k = {k}" for k in found.ks)], "rows": rows}
+
+
+def _cell(found: Estimate | None) -> dict[str, Any] | None:
+    if found is None or found.value is None:
+        return None
+    title = f"{interval(found)}, n = {found.n}"
+    return {"value": f"{found.value:.2f}", "shade": round(100 * found.value), "title": title}

@@ -32,13 +32,26 @@ HEAVY = {
 # Imports go to lower layers only. A folder of plugins is one layer, whose modules do not import each other.
 LAYERS = [
     {"__init__", "records", "errors"},
-    {"interfaces", "spec", "stats", "templates", "texts", "figures", "domain", "families", "store", "labels"},
+    {
+        "interfaces",
+        "spec",
+        "stats",
+        "templates",
+        "texts",
+        "figures",
+        "domain",
+        "families",
+        "store",
+        "labels",
+        "browser",
+    },
     {"statistics", "columns"},
-    {"domains", "stages", "graders", "backends", "styles", "methods", "calls", "released", "runs"},
+    {"domains", "stages", "graders", "backends", "styles", "methods", "calls", "released", "runs", "shown"},
     {"plugins", "page", "pairing", "verdict"},
     {"pipeline", "baseline"},
     {"evaluate"},
     {"inputs", "lm_eval_logs", "leaderboard", "exports", "compare", "gate", "plan"},
+    {"board_page", "pair_page"},
     {"cli", "adapt", "lm_eval_plugin"},
     {"__main__"},
 ]

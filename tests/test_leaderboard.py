@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from skillmix_eval.board_page import files
 from skillmix_eval.errors import BadInputError
-from skillmix_eval.leaderboard import Board, Place, files, leaderboard, paired_difference
+from skillmix_eval.leaderboard import Board, Place, leaderboard, paired_difference
 from skillmix_eval.leaderboard import _letters as letters
 from skillmix_eval.records import Sample
 from skillmix_eval.runs import Run, RunInfo

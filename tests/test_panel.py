@@ -88,7 +88,7 @@ def test_kinship() -> None:
 
 
 def test_panel_run(tmp_path: Path) -> None:
-    """--judge twice asks both judges, reports who they are and how far they agree, and repeats for nothing."""
+    """--judge twice asks both judges, says who they are and how far they agree, and repeats for nothing."""
     with Server() as server:
         two: list[object] = ["--judge", f"openai/{OTHER_JUDGE}", "--gradings", 2, "-k", 2, "-n", 4]
         options = [*run_options(server, tmp_path), *two, "--no-refine", "--json", "--out", "one"]

@@ -28,9 +28,12 @@ from . import options, show
     help="What models are ranked by.",
 )
 @options.out("Folder that gets leaderboard.json, .csv, .md and .html, such as results.")
+@click.option(
+    "--texts/--no-texts", default=True, show_default=True, help="Whether the page holds the texts to read."
+)
 @options.as_json
 def leaderboard(
-    runs: tuple[Path, ...], k: tuple[int, ...] | None, metric: str, out: Path | None, json: bool
+    runs: tuple[Path, ...], k: tuple[int, ...] | None, metric: str, out: Path | None, texts: bool, json: bool
 ) -> None:
     """Rank the models of many RUNS (run folders, or folders that hold them), and say how sure the ranks are.
 
@@ -43,12 +46,14 @@ def leaderboard(
 
       skillmix leaderboard results/runs/A results/runs/B -k 3
     """
-    from ..leaderboard import board_header, board_summary, files, leaderboard
+    from ..board_page import board_header, board_summary, files
+    from ..leaderboard import leaderboard
     from ..runs import read_run, write_file
 
-    found = leaderboard([read_run(folder) for folder in _run_folders(runs)], metric, k)
+    read = [read_run(folder) for folder in _run_folders(runs)]
+    found = leaderboard(read, metric, k)
     if out:
-        for name, content in files(found).items():
+        for name, content in files(found, read if texts else ()).items():
             write_file(out / name, content)
     if json:
         sys.stdout.buffer.write(files(found)["leaderboard.json"])

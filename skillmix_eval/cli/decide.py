@@ -24,10 +24,19 @@ _folder = click.Path(path_type=Path, file_okay=False)
 @click.argument("old", type=_folder)
 @click.argument("new", type=_folder)
 @click.option("--markdown", is_flag=True, help="Print Markdown.")
+@options.page
 @options.population
 @options.show_private
 @options.as_json
-def compare(old: Path, new: Path, markdown: bool, population: str, show_private: bool, json: bool) -> None:
+def compare(
+    old: Path,
+    new: Path,
+    markdown: bool,
+    population: str,
+    show_private: bool,
+    json: bool,
+    **page: Path | None,
+) -> None:
     """Compare two runs (their folders) on the questions that both answered.
 
     Differences are NEW minus OLD, paired by question, with 95 % intervals. Runs with another judge, protocol,
@@ -41,7 +50,13 @@ def compare(old: Path, new: Path, markdown: bool, population: str, show_private:
     from ..runs import read_run
     from ..stages.report import markdown_of
 
-    found = comparing.compare(read_run(old), read_run(new), show_private)
+    first, second = read_run(old), read_run(new)
+    found = comparing.compare(first, second, show_private)
+    if any(page.values()):
+        from ..pair_page import compare_page
+
+        show.write_page(lambda: compare_page(found, first, second, show_private), **page)
+        return
     if json:
         _write(msgspec.json.encode(found, order="deterministic"))
         return
@@ -70,6 +85,7 @@ def compare(old: Path, new: Path, markdown: bool, population: str, show_private:
 @click.option("--baseline-file", type=_file, default=Path(".skillmix-baseline"), show_default=True)
 @click.option("--junit", type=_file, help="Write JUnit XML.")
 @click.option("--summary", type=_file, envvar="GITHUB_STEP_SUMMARY", help="Append Markdown to this file.")
+@click.option("--html", type=_file, help="Write a page with the verdict and both runs' texts.")
 @options.store
 @options.as_json
 @click.pass_context
@@ -97,6 +113,8 @@ def gate(
         _put(junit, saying.junit(found))
     if summary:
         _put(summary, saying.markdown(found).encode(), append=True)
+    if given["html"]:
+        _gate_page(found, given)
     if json:
         _write(msgspec.json.encode(found, order="deterministic"))
     else:
@@ -130,6 +148,20 @@ def _decide(given: dict[str, Any]) -> Verdict:
     if given["accept"] and found.exit_code == 0:
         write_accepted(given["baseline_file"], given["candidate"], new)
     return found
+
+
+def _gate_page(found: Verdict, given: dict[str, Any]) -> None:
+    from ..baseline import Accepted, read_baseline
+    from ..compare import compare as compared
+    from ..errors import BadInputError
+    from ..pair_page import gate_page
+    from ..runs import read_run
+
+    old = read_baseline(given["baseline"], given["baseline_file"])
+    if given["candidate"] is None or isinstance(old, Accepted):
+        raise BadInputError("--html shows the texts of two finished runs: give run folders to both sides.")
+    new = read_run(given["candidate"])
+    _put(given["html"], gate_page(found, compared(old, new), old, new).encode())
 
 
 def _ask(old: Run, policy: Policy, given: dict[str, Any]) -> Verdict:

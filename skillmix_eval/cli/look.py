@@ -50,6 +50,7 @@ def sample(spec_file: Path | None, prompts: bool, show_private: bool, json: bool
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--markdown", is_flag=True, help="Print Markdown.")
+@options.page
 @click.option(
     "--frequencies",
     metavar="FILE",
@@ -60,10 +61,28 @@ def sample(spec_file: Path | None, prompts: bool, show_private: bool, json: bool
 @options.show_private
 @options.as_json
 def report(
-    folder: Path, markdown: bool, frequencies: str | None, population: str, show_private: bool, json: bool
+    folder: Path,
+    markdown: bool,
+    frequencies: str | None,
+    population: str,
+    show_private: bool,
+    json: bool,
+    **page: Path | None,
 ) -> None:
-    """Show the tables of one run (FOLDER is its run folder), computed anew from its samples."""
-    from ..evaluate import read_assumptions, report_files, report_header, report_title, run_figures
+    """Show the tables of one run (FOLDER is its run folder), computed anew from its samples.
+
+    Example:
+
+      skillmix report results/runs/A --html a.html --svg figures
+    """
+    from ..evaluate import (
+        read_assumptions,
+        report_files,
+        report_header,
+        report_page,
+        report_title,
+        run_figures,
+    )
     from ..runs import read_run
 
     assumptions = read_assumptions(frequencies) if frequencies else ()
@@ -73,6 +92,9 @@ def report(
         sys.stdout.buffer.write(files["scores.json" if json else "report.md"])
         return
     figures = run_figures(run, show_private, assumptions)
+    if any(page.values()):
+        show.write_page(lambda: report_page(run, figures, show_private), **page)
+        return
     title, header = report_title(run.info), report_header(run.info)
     show.print_report(title, header, figures, run.info.reduce, population)
 

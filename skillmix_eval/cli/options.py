@@ -37,6 +37,19 @@ store = click.option(
 )
 
 
+def page(function: F) -> F:
+    """Add --html, --svg and --png: a page to read, and its figures for a paper."""
+    file, folder = click.Path(path_type=Path, dir_okay=False), click.Path(path_type=Path, file_okay=False)
+    how = "the page's figures as {} files into this folder (needs Chrome or Chromium)."
+    for option in (
+        click.option("--png", type=folder, help=f"Write {how.format('PNG')}"),
+        click.option("--svg", type=folder, help=f"Write {how.format('SVG')}"),
+        click.option("--html", type=file, help="Write the page, one self-contained file."),
+    ):
+        function = option(function)
+    return function
+
+
 def out(help: str) -> Callable[[F], F]:
     """Return the option --out."""
     return click.option("--out", type=click.Path(path_type=Path, file_okay=False), help=help)

@@ -17,6 +17,7 @@ from ..spec import ModelSpec, RunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from ..calls import Spend
     from ..figures import Figures
@@ -55,6 +56,22 @@ def print_tables(title: str, header: Sequence[str], tables: Sequence[Table], sai
             print_table(table)
     for line in said:
         out.print(escape(line))
+
+
+def write_page(make: Callable[[], str], html: Path | None, svg: Path | None, png: Path | None) -> None:
+    """Write a page, or the figures in it, to where was asked for."""
+    from ..browser import drawn
+    from ..runs import write_file
+
+    page = make()
+    if html:
+        write_file(html, page.encode())
+        out.print(escape(f"Written: {html}"), soft_wrap=True)
+    folders = {kind: folder for kind, folder in (("svg", svg), ("png", png)) if folder}
+    for name, content in (drawn(page, tuple(folders)) if folders else {}).items():
+        file = folders[name.rpartition(".")[2]] / name
+        write_file(file, content)
+        out.print(escape(f"Written: {file}"), soft_wrap=True)
 
 
 def print_table(table: Table) -> None:
