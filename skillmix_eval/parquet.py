@@ -35,6 +35,7 @@ def read_columns(path: Path, skills: Mapping[str, Skill], topics: Mapping[str, T
         tuple(found.block(int(k)) for k in np.unique(found.k)),
         found.usage(),
         found.faults(),
+        int(_lengths(table["gradings"].combine_chunks()).max(initial=0)),
     )
 
 

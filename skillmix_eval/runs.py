@@ -104,10 +104,12 @@ def _continues(old: RunSpec, new: RunSpec) -> bool:
         return False
     loose: dict[str, Any] = {"k": (1,), "n": 1, "public": False}
     students = [msgspec.structs.replace(s.student, max_connections=1, price=None) for s in (old, new)]
-    judges = [s.judge and msgspec.structs.replace(s.judge, max_connections=1, price=None) for s in (old, new)]
+    judges = [
+        tuple(msgspec.structs.replace(j, max_connections=1, price=None) for j in s.judges) for s in (old, new)
+    ]
     first, second = (
-        msgspec.structs.replace(s, **loose, student=student, judge=judge)
-        for s, student, judge in zip((old, new), students, judges, strict=True)
+        msgspec.structs.replace(s, **loose, student=student, judge=None, panel=panel)
+        for s, student, panel in zip((old, new), students, judges, strict=True)
     )
     return first == second
 

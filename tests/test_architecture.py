@@ -32,7 +32,19 @@ HEAVY = {
 # Imports go to lower layers only. A folder of plugins is one layer, whose modules do not import each other.
 LAYERS = [
     {"__init__", "records", "errors"},
-    {"interfaces", "spec", "stats", "templates", "texts", "figures", "domain", "store", "labels", "browser"},
+    {
+        "interfaces",
+        "spec",
+        "stats",
+        "templates",
+        "texts",
+        "figures",
+        "domain",
+        "families",
+        "store",
+        "labels",
+        "browser",
+    },
     {"statistics", "columns", "parquet"},
     {"domains", "stages", "graders", "backends", "styles", "methods", "calls", "released", "runs", "shown"},
     {"plugins", "page", "pairing", "verdict"},

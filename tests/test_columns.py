@@ -44,6 +44,7 @@ def every_kind() -> tuple[Sample, ...]:
 def same(one: Columns, two: Columns) -> None:
     """Assert that two sets of columns hold the same values."""
     assert (one.skills, one.topics, one.usage, one.faults) == (two.skills, two.topics, two.usage, two.faults)
+    assert one.most_gradings == two.most_gradings
     for here, there in zip(one.blocks, two.blocks, strict=True):
         for name in here.__struct_fields__:
             if name == "gradings":
