@@ -20,8 +20,8 @@ _LEAST_APART = 0.05  # share of pairs without a common skill, under which new sk
 def new_skills(values: Sequence[float] | np.ndarray, skills: Sequence[Collection[str]]) -> Estimate:
     """Return the mean of one number in [0, 1] per question, with a 95 % interval for new skills.
 
-    Wilson at n_eff = p (1 - p) / Var, with the quantile of t at N / k - 1 degrees of freedom: a list of N
-    skills holds N / k questions that share none. Where nearly all questions share a skill the interval is
+    Wilson at n_eff = p (1 - p) / Var, with the quantile of t at N / k degrees of freedom: a list of N skills
+    holds so many questions that share none. Where nearly all questions share a skill the interval is
     all of [0, 1]: nothing can be said.
     """
     n = len(values)
@@ -37,12 +37,16 @@ def new_skills(values: Sequence[float] | np.ndarray, skills: Sequence[Collection
 
 
 def quantile(skills: Sequence[Collection[str]]) -> float:
-    """Return the 97.5 % quantile of t at N / k - 1 degrees of freedom, at least 1."""
+    """Return the 97.5 % quantile of t at N / k degrees of freedom.
+
+    One less, as for N / k free numbers, gives intervals wider than Clopper-Pearson's where lists are short
+    (experiments/interval_coverage.py).
+    """
     from scipy.special import stdtrit  # of scipy.stats too, but that takes a second to load
 
     listed = len({s for of_one in skills for s in of_one})
     k = sum(map(len, skills)) / len(skills)
-    return float(stdtrit(max(1.0, listed / k - 1), 0.975))
+    return float(stdtrit(listed / k, 0.975))
 
 
 def variance(values: Sequence[float] | np.ndarray, skills: Sequence[Collection[str]]) -> float | None:
