@@ -147,7 +147,7 @@ def sign_flips(differences: np.ndarray) -> float:
     from scipy.stats import permutation_test, ttest_1samp
 
     d = differences[differences != 0]
-    if len(d) == 0:
+    if len(d) < 2:
         return 1.0
     if len(differences) > MOST_PERMUTED:
         return float(ttest_1samp(differences, 0.0).pvalue)
