@@ -382,7 +382,7 @@ def test_new_skills_interval_holds_the_mean(values: list[float]) -> None:
 
 
 def test_coverage_for_new_skills() -> None:
-    """Over lists of skills drawn anew, the interval for new skills holds the true mean as often as it says."""
+    """Over skill lists drawn anew, the interval for new skills holds the true mean as often as it says."""
     truth, inside = 0.5786, 0
     for seed in range(150):
         found = crossed.new_skills(*_as_lists(world(seed, 40, 3, 150, 1.0)))
