@@ -265,7 +265,7 @@ def test_dry_run(tmp_path: Path) -> None:
         done = skillmix("run", *options, "--json", cwd=tmp_path)
         assert server.calls == []
     assert done.json == {
-        "questions": 6, "texts": 6, "student_calls": 12, "judge_calls": 6, "drafts_stored": 0,
+        "questions": 6, "texts": 6, "student_calls": 12, "judge_calls": 6, "anchors": 0, "drafts_stored": 0,
     }  # fmt: skip
     assert sorted(tmp_path.iterdir()) == before
 
