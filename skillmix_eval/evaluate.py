@@ -24,7 +24,7 @@ from .page import RunReport, run_page
 from .pipeline import Job, Judge, Plan, jobs_for
 from .plugins import load_backend, load_graders, load_style
 from .records import Question, Sample
-from .runs import Run, RunInfo
+from .runs import Run, RunInfo, StoredRun
 from .spec import Protocol, RunSpec, label, make_spec, write_spec
 from .stages.agreement import agreements, decoys
 from .stages.imitation import Assumption, beyond_imitation
@@ -240,7 +240,7 @@ def _kinship(spec: RunSpec) -> Iterable[str]:
             )
 
 
-def run_labels(run: Run, show_private: bool = False) -> dict[str, str]:
+def run_labels(run: Run | StoredRun, show_private: bool = False) -> dict[str, str]:
     """Return the names to show for ids; of private lists the ids stand for the names, unless asked."""
     labels: dict[str, str] = {}
     if show_private or not run.info.private:
@@ -250,19 +250,23 @@ def run_labels(run: Run, show_private: bool = False) -> dict[str, str]:
     return labels
 
 
-def run_figures(run: Run, show_private: bool = False, assumptions: Sequence[Assumption] = ()) -> Figures:
+def run_figures(
+    run: Run | StoredRun, show_private: bool = False, assumptions: Sequence[Assumption] = ()
+) -> Figures:
     """Return the figures of a run, with those on copying where assumptions about a corpus are given."""
-    labels = run_labels(run, show_private)
-    figures = summarise(run.samples, run.info.reduce, labels, run.info.held_out_categories)
+    columns, labels = run.columns, {}
+    if show_private or not run.info.private:
+        labels = {s.id: s.name for s in columns.skills} | {t.id: t.name for t in columns.topics}
+    figures = summarise(columns, run.info.reduce, labels, run.info.held_out_categories)
     hidden = run.info.private and not show_private  # a server's complaint may quote the prompt
     return msgspec.structs.replace(
         figures,
         reasons=() if hidden else figures.reasons,
-        agreement=agreements(run.samples),
-        decoys=decoys(run.samples),
+        agreement=agreements(run.samples) if columns.most_gradings > 1 else (),
+        decoys=None if run.info.judge.startswith("rules/") else decoys(run.samples),
         anchors=run.info.anchors,
-        profile=profile(run.samples, labels),
-        beyond=beyond_imitation(run.samples, figures, assumptions),
+        profile=profile(columns, labels),
+        beyond=beyond_imitation(columns, figures, assumptions),
     )
 
 
@@ -288,13 +292,13 @@ def report_files(
     figures, info = run_figures(run, show_private, assumptions), run.info
     title, header = report_title(info), report_header(info)
     return {
-        "scores.json": scores_json(run, figures),
+        "scores.json": scores_json(info, figures),
         "report.md": markdown(title, header, figures, info.reduce).encode(),
         "report.html": report_page(run, figures, show_private).encode(),
     }
 
 
-def report_page(run: Run, figures: Figures, show_private: bool = False) -> str:
+def report_page(run: Run | StoredRun, figures: Figures, show_private: bool = False) -> str:
     """Return the page of a run with these figures."""
     labels, spec = run_labels(run, show_private), write_spec(run.spec)
     title, header = report_title(run.info), report_header(run.info)
@@ -335,9 +339,9 @@ def report_header(info: RunInfo) -> list[str]:
     return [*(f"INVALID RUN: {fault}." for fault in faults), *lines, *(f"Note: {n}" for n in info.notes)]
 
 
-def scores_json(run: Run, figures: Figures) -> bytes:
+def scores_json(info: RunInfo, figures: Figures) -> bytes:
     """Return a run's figures as one JSON document."""
-    document = {"run": run.info, "figures": figures}
+    document = {"run": info, "figures": figures}
     return msgspec.json.format(msgspec.json.encode(document, order="deterministic")) + b"\n"
 
 

@@ -45,7 +45,7 @@ LAYERS = [
         "labels",
         "browser",
     },
-    {"statistics", "columns"},
+    {"statistics", "columns", "parquet"},
     {"domains", "stages", "graders", "backends", "styles", "methods", "calls", "released", "runs", "shown"},
     {"plugins", "attacks", "known_texts", "page", "pairing", "verdict"},
     {"pipeline", "baseline"},
@@ -57,7 +57,7 @@ LAYERS = [
     {"__main__"},
 ]
 FOLDERS = {"stages", "graders", "backends", "styles", "methods"}
-INSIDE_A_LAYER = {("figures", "stats")}  # a record made of another
+INSIDE_A_LAYER = {("figures", "stats"), ("parquet", "columns")}  # a record made of another, or read
 
 
 def imports(path: Path) -> Iterator[str]:
