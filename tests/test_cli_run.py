@@ -238,6 +238,7 @@ topics: {tmp_path / "topics.txt"}
 public: true
 k: 2-3
 n: 2
+anchors: 0
 """
         )
         done = skillmix("run", "mine.yaml", "--store", "store.sqlite", "--out", "yaml", cwd=tmp_path)
