@@ -283,7 +283,9 @@ def _outcome(found: Sequence[Checked], invalid: Sequence[str]) -> Outcome:
 
 def _invalid(basis: _Basis, policy: Policy) -> tuple[str, ...]:
     """Return why no verdict can rest on these runs; nothing where one can."""
-    reasons = []
+    reasons = [
+        f"The run of {i.student} is invalid: {f}." for i in basis.infos if i.anchors for f in i.anchors.faults
+    ]
     old, new = basis.covered
     if min(basis.covered) < policy.min_coverage:
         reasons.append(

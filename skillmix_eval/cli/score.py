@@ -22,7 +22,7 @@ from . import options, show
 @options.ks
 @options.spec_options("protocol", "refine", "texts", "gradings", "reduce", "prompt", "refine_prompt")
 @options.model_options("judge")
-@options.spec_options("judge_style", "judge_prompt", "sentence_counter")
+@options.spec_options("judge_style", "judge_prompt", "anchors", "sentence_counter")
 @options.out("Run folder (default: a dated one under results/runs).")
 @options.store
 @click.option("--dry-run", is_flag=True, help="Say how many calls the run needs, and make none.")
@@ -80,7 +80,9 @@ def run(
 @click.argument("source", type=click.Path(path_type=Path))
 @options.model_options("judge")
 @options.spec_options("domain", "skills", "topics", "public")
-@options.spec_options("protocol", "gradings", "reduce", "judge_style", "judge_prompt", "sentence_counter")
+@options.spec_options(
+    "protocol", "gradings", "reduce", "judge_style", "judge_prompt", "anchors", "sentence_counter"
+)
 @options.out("Run folder for the new grading (default: a dated one under results/runs).")
 @options.store
 @options.show_private
@@ -130,7 +132,8 @@ def _dry_run(setting: Any, models: Any, store: Path, json: bool) -> None:
         return
     show.out.print(
         f"{plan.questions:,} questions, {plan.texts:,} texts: at most {plan.student_calls:,} student calls "
-        f"and {plan.judge_calls:,} judge calls; {plan.drafts_stored:,} drafts are in the store already."
+        f"and {plan.judge_calls:,} judge calls ({plan.anchors:,} texts of known grade among them); "
+        f"{plan.drafts_stored:,} drafts are in the store already."
     )
 
 
