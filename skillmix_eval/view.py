@@ -11,9 +11,10 @@ import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -93,9 +94,18 @@ class Shelf:
         return watcher
 
     def runs(self, number: int | None) -> list[Run]:
-        """Return one finished run, or all of them."""
-        wanted = range(len(self.look())) if number is None else [number]
-        return [self.run(n) for n in wanted if number is not None or self.finished(n)]
+        """Return one finished run, or all that can be read."""
+        if number is not None:
+            return [self.run(number)]
+        return [self.run(n) for n in range(len(self.look())) if self.finished(n) and not self.fault(n)]
+
+    def fault(self, number: int) -> str:
+        """Return why a run that seems finished cannot be read; empty where it can."""
+        try:
+            self.run(number)
+        except HTTPException as error:
+            return error.detail
+        return ""
 
     def names(self, run: Run) -> dict[str, str]:
         """Return the names to show for ids."""
@@ -107,16 +117,19 @@ class _View:
 
     def __init__(self, shelf: Shelf, labels: Labels, token: str, rater: str) -> None:
         self.shelf, self.labels, self.token, self.rater = shelf, labels, token, rater
+        self._kept: tuple[list[Run], list[spot.Task], dict[str, str]] | None = None
 
     def index(self, request: Request) -> Response:  # noqa: ARG002
         rows = []
         for number, folder in enumerate(self.shelf.look()):
             finished = self.shelf.finished(number)
             about = self._finished(number) if finished else self._unfinished(number)
-            rows.append({"number": number, "folder": folder.name, "finished": finished, **about})
+            rows.append({"fault": "", "number": number, "folder": folder.name, "finished": finished, **about})
         return self._html("view_index.html.j2", (), title="Runs", runs=rows, labels=str(self.labels.path))
 
     def _finished(self, number: int) -> dict[str, Any]:
+        if fault := self.shelf.fault(number):
+            return {"fault": fault}
         run = self.shelf.run(number)
         by_k = run_figures(run, self.shelf.show_private).by_k
         full = [(r.k, interval(r.metrics["full_marks"].estimate)) for r in by_k]
@@ -181,15 +194,9 @@ class _View:
 
     async def label(self, request: Request) -> Response:
         """Keep one label; the answer comes when it is on disk."""
-        try:
-            given = msgspec.json.decode(await _body(request), type=_Given)
-        except msgspec.MsgspecError as error:
-            raise HTTPException(400, f"This is no label: {error}.") from None
-        tasks = {task.key: task for task in self._tasks(None)[0]}
-        if given.text not in tasks or given.item not in tasks[given.text].items:
-            raise HTTPException(400, "There is no such text or item among the runs.")
+        given = msgspec.json.decode(await _body(request), type=_Given)
         at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        label = Label(given.text, given.item, given.met, _rater(given.rater), at, given.note[:2000])
+        label = Label(given.text, given.item, given.met, _rater(given.rater), at, given.note)
         self.labels.add([label])
         return _json({"kept": at})
 
@@ -210,7 +217,13 @@ class _View:
         return self._html("view_agreement.html.j2", (), title="Agreement", tables=shown, said=said)
 
     def _tasks(self, number: int | None) -> tuple[list[spot.Task], dict[str, str]]:
+        """Return the texts to read, and names; kept until a run is read anew."""
         runs = self.shelf.runs(number)
+        if self._kept is None or [*map(id, self._kept[0])] != [*map(id, runs)]:
+            self._kept = (runs, *self._found(runs))
+        return self._kept[1:]
+
+    def _found(self, runs: list[Run]) -> tuple[list[spot.Task], dict[str, str]]:
         names: dict[str, str] = {}
         for run in runs:
             names |= self.shelf.names(run)
@@ -222,10 +235,10 @@ class _View:
 
 class _Given(msgspec.Struct, forbid_unknown_fields=True):
     rater: str
-    text: str
-    item: str
+    text: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]  # a run that has it may be gone: a label is kept
+    item: Annotated[str, Meta(min_length=1, max_length=200)]
     met: bool | None
-    note: str = ""
+    note: Annotated[str, Meta(max_length=2000)] = ""
 
 
 class _Undo(msgspec.Struct):
@@ -282,9 +295,8 @@ def application(shelf: Shelf, labels: Labels, token: str, port: int, rater: str 
         Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS, www_redirect=False),
         Middleware(_Guard, token=token, cookie=f"skillmix-{port}"),
     ]
-    return Starlette(
-        routes=routes, middleware=guards, exception_handlers={HTTPException: _said, SkillMixError: _said}
-    )
+    told: Any = {HTTPException: _said, SkillMixError: _said, msgspec.MsgspecError: _malformed}
+    return Starlette(routes=routes, middleware=guards, exception_handlers=told)
 
 
 def new_token() -> str:
@@ -296,6 +308,10 @@ def _said(request: Request, error: Exception) -> Response:  # noqa: ARG001
     status = error.status_code if isinstance(error, HTTPException) else 500
     words = error.detail if isinstance(error, HTTPException) else str(error)
     return Response(words, status, media_type="text/plain")
+
+
+def _malformed(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    return Response(f"This cannot be read: {error}.", 400, media_type="text/plain")
 
 
 def _refused(words: str) -> Response:

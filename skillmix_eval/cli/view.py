@@ -70,6 +70,7 @@ def _listen(port: int) -> socket.socket:
     place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         place.bind(("127.0.0.1", port))
+        place.listen()  # a browser that is quicker than the server waits
     except OSError as error:
         raise BadInputError(
             f"Port {port} cannot be had ({error.strerror}); give another --port, or 0."

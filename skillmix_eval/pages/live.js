@@ -1,10 +1,10 @@
 "use strict";
-// A run as it goes on: asked for every two seconds, until it is finished and its page is there.
+// A run as it goes on: asked for every second, until it is finished and its page is there.
 async function look() {
   const answer = await fetch(`../api/runs/${at("live").dataset.number}`).catch(() => null);
   if (!answer || !answer.ok) {
     at("count").value = "The server does not answer.";
-    return setTimeout(look, 2000);
+    return setTimeout(look, 1000);
   }
   const found = await answer.json();
   if (found.finished) return location.reload();
@@ -16,6 +16,6 @@ async function look() {
   at("last").replaceChildren(...found.last.map(text => el("div", {},
     el("p", { className: "note" }, `k = ${text.k}, ${text.status}, full marks: ${text.full === null ? "unscored" : text.full ? "yes" : "no"}`),
     el("p", { className: "text", dir: "auto" }, text.text))));
-  return setTimeout(look, 2000);
+  return setTimeout(look, 1000);
 }
 look();

@@ -4,7 +4,7 @@
 const token = document.querySelector("meta[name=token]").content, run = at("spot").dataset.run;
 const WAITING = "skillmix-waiting", CHOICES = [["y", true, "Met"], ["n", false, "Not met"], ["u", null, "Unsure"]];
 const rater = at("rater");
-let state = null, item = 0, sending = null;
+let state = null, item = 0, sending = null, behind = false, busy = false;
 
 rater.value ||= localStorage.getItem("skillmix-rater") || "";
 const waiting = () => JSON.parse(localStorage.getItem(WAITING) || "[]");
@@ -34,6 +34,10 @@ async function send() { // in order, one after the other; a failed one is tried 
     keep(waiting().slice(1));
     if (answer.ok) trouble("");
   }
+  if (behind) {
+    behind = false;
+    setTimeout(load);
+  }
   return true;
 }
 const flush = () => sending ||= send().finally(() => { sending = null; });
@@ -53,6 +57,7 @@ async function load(wanted) {
   }
   if (!waiting().length) trouble("");
   state = await answer.json();
+  busy = false;
   for (const label of waiting()) if (label.text === state.task.key) state.labels[label.item] = label;
   const open = state.task.items.findIndex(i => !(i.item in state.labels));
   item = Math.max(0, open);
@@ -99,9 +104,12 @@ function decide(met) {
   const box = at("items").children[item], decided = Object.keys(state.labels).length;
   const sent = put(item, met, box.querySelector(".remark").value);
   const complete = state.task.items.every(i => i.item in state.labels);
-  if (complete && decided < state.task.items.length) return sent.then(() => load()); // the last one: the next text
   if (item + 1 < state.task.items.length) item += 1;
-  return draw();
+  draw();
+  if (complete && decided < state.task.items.length) {
+    busy = true; // until the next text is there, so that no quick key falls on this one
+    sent.then(kept => { if (kept) load(); else behind = true; });
+  }
 }
 
 async function undo() {
@@ -125,7 +133,7 @@ addEventListener("keydown", event => {
     if (event.key === "Escape" || event.key === "Enter") event.target.blur();
     return;
   }
-  if (!state || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (!state || busy || event.ctrlKey || event.metaKey || event.altKey) return;
   const choice = CHOICES.find(([key]) => key === event.key.toLowerCase());
   const does = choice ? () => decide(choice[1]) : {
     z: undo, o: () => at("items").children[item].querySelector(".remark").focus(),
