@@ -135,6 +135,38 @@ class Beyond(Record, frozen=True, gc=False):
     sentence: str  # how strong the evidence is; empty where a larger k says the same
 
 
+class Agreement(Record, frozen=True, gc=False):
+    """How far several votes on the same items agree, with intervals over questions.
+
+    `effective` is how many independent votes they are worth at least, as all agreement beyond chance is taken
+    for dependence; `skillmix calibrate` knows better.
+    """
+
+    who: str
+    items: int
+    votes: float  # per item
+    same: Estimate  # share of pairs of votes that are equal
+    alpha: Estimate  # Krippendorff
+    ac1: Estimate  # Gwet
+    effective: float | None
+
+
+class Anchors(Record, frozen=True, gc=False):
+    """What the judge made of texts whose grade is known; shares have Clopper-Pearson intervals.
+
+    Full marks here are those points that the judge decides: all but the sentence limit and naming.
+    """
+
+    good: Estimate  # share of known-good texts that were denied full marks
+    bad: Estimate  # share of known-bad texts that got full marks
+    attacked: Estimate  # the same of bad texts with an attack on the judge in them
+    unscored: int
+    calls: int
+    usage: Usage
+    marks: dict[str, str]  # the judge's points for each anchor, one digit per item; empty where unscored
+    faults: tuple[str, ...] = ()  # why the run is not valid
+
+
 class Figures(Record, frozen=True, gc=False):
     """Everything a report shows."""
 
@@ -149,3 +181,6 @@ class Figures(Record, frozen=True, gc=False):
     reasons: tuple[str, ...] = ()  # what most often kept texts from a score, in words
     profile: Profile = Profile()
     beyond: tuple[Beyond, ...] = ()
+    agreement: tuple[Agreement, ...] = ()
+    decoys: Estimate | None = None  # share of readable judge calls that found a decoy
+    anchors: Anchors | None = None

@@ -100,7 +100,7 @@ async def _sequential(
     asked: list[Sample] = []
     left = min(limits.most or len(waiting), len(waiting))
     async with opened(setting, load_models(setting), store) as plan:
-        info = describe(setting, plan.grader.fingerprint)
+        info = describe(setting, plan.fingerprint)
         must_agree(old.info, info)
         while True:
             pairs = _in_order(old, Run(setting.spec, info, tuple(asked)), order) if asked else None
@@ -297,7 +297,10 @@ def _basis(mode: str, old: Run, new: Run, questions: int, available: int) -> _Ba
 
 
 def _verdict(basis: _Basis, found: Sequence[Checked], policy: Policy) -> Verdict:
-    outcome = _outcome(found, basis.covered, policy)
+    faults = [
+        f"The run of {i.student} is invalid: {f}." for i in basis.infos if i.anchors for f in i.anchors.faults
+    ]
+    outcome = Outcome.INVALID if faults else _outcome(found, basis.covered, policy)
     old, new = basis.infos
     return Verdict(
         outcome=outcome,
@@ -313,5 +316,5 @@ def _verdict(basis: _Basis, found: Sequence[Checked], policy: Policy) -> Verdict
         coverage_old=basis.covered[0],
         coverage_new=basis.covered[1],
         policy=policy,
-        notes=basis.notes,
+        notes=(*faults, *basis.notes),
     )

@@ -183,7 +183,7 @@ def sentences(verdict: Verdict) -> list[str]:
     """Return the verdict in words: the finding first, then what to do."""
     said = [f"Verdict: {verdict.outcome.value.upper()} (exit code {verdict.exit_code})."]
     required = [c for c in verdict.checks if c.required]
-    if verdict.outcome is Outcome.INVALID:
+    if verdict.outcome is Outcome.INVALID and not _covered(verdict):
         said.append(_invalid(verdict))
     elif verdict.outcome is Outcome.REGRESSION:
         failed = ", ".join(c.name for c in required if c.outcome is Outcome.REGRESSION)
@@ -198,6 +198,10 @@ def sentences(verdict: Verdict) -> list[str]:
     if verdict.mode == "sequential":
         said.append(f"Looked at {verdict.questions} of the baseline's {verdict.available} questions.")
     return [*said, *verdict.notes]
+
+
+def _covered(verdict: Verdict) -> bool:
+    return min(verdict.coverage_old, verdict.coverage_new) >= verdict.policy.min_coverage
 
 
 def _invalid(verdict: Verdict) -> str:

@@ -32,23 +32,25 @@ HEAVY = {
 # Imports go to lower layers only. A folder of plugins is one layer, whose modules do not import each other.
 LAYERS = [
     {"__init__", "records", "errors"},
-    {"interfaces", "spec", "stats", "templates", "texts", "figures", "domain", "store", "labels", "browser"},
-    {"statistics", "columns"},
     {
-        "domains",
-        "stages",
-        "graders",
-        "backends",
-        "styles",
-        "methods",
-        "calls",
-        "released",
-        "runs",
-        "shown",
-        "live",
+        "interfaces",
+        "spec",
+        "stats",
+        "templates",
+        "texts",
+        "figures",
+        "domain",
+        "families",
+        "store",
+        "labels",
+        "browser",
     },
-    {"plugins", "page", "pairing", "verdict", "spot"},
+    {"statistics", "columns", "parquet"},
+    {"domains", "stages", "graders", "backends", "styles", "methods", "calls", "released", "runs"}
+    | {"shown", "live"},
+    {"plugins", "attacks", "known_texts", "page", "pairing", "verdict", "spot"},
     {"pipeline", "baseline"},
+    {"anchors"},
     {"evaluate"},
     {"inputs", "lm_eval_logs", "leaderboard", "exports", "compare", "gate", "plan"},
     {"board_page", "pair_page", "view"},
@@ -56,7 +58,7 @@ LAYERS = [
     {"__main__"},
 ]
 FOLDERS = {"stages", "graders", "backends", "styles", "methods"}
-INSIDE_A_LAYER = {("figures", "stats")}  # a record made of another
+INSIDE_A_LAYER = {("figures", "stats"), ("parquet", "columns")}  # a record made of another, or read
 
 
 def imports(path: Path) -> Iterator[str]:

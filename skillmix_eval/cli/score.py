@@ -24,7 +24,7 @@ from . import options, show
 @options.ks
 @options.spec_options("protocol", "refine", "texts", "gradings", "reduce", "prompt", "refine_prompt")
 @options.model_options("judge")
-@options.spec_options("judge_style", "judge_prompt", "sentence_counter")
+@options.spec_options("judge_style", "judge_prompt", "anchors", "sentence_counter")
 @options.out("Run folder (default: a dated one under results/runs).")
 @options.store
 @click.option("--dry-run", is_flag=True, help="Say how many calls the run needs, and make none.")
@@ -73,7 +73,7 @@ def run(
     kept = Store(store)
     try:
         with (
-            show.progress(setting.texts, (spec.student, spec.judge)) as bar,
+            show.progress(setting.texts, (spec.student, show.priced_judge(spec))) as bar,
             watched(folder, setting.texts) as note,
         ):
             result = evaluate(setting, models, kept, _both(bar, note))
@@ -86,7 +86,9 @@ def run(
 @click.argument("source", type=click.Path(path_type=Path))
 @options.model_options("judge")
 @options.spec_options("domain", "skills", "topics", "public")
-@options.spec_options("protocol", "gradings", "reduce", "judge_style", "judge_prompt", "sentence_counter")
+@options.spec_options(
+    "protocol", "gradings", "reduce", "judge_style", "judge_prompt", "anchors", "sentence_counter"
+)
 @options.out("Run folder for the new grading (default: a dated one under results/runs).")
 @options.store
 @options.show_private
@@ -117,7 +119,10 @@ def grade(source: Path, out: Path | None, store: Path, show_private: bool, json:
     open_folder(folder, setting.spec)
     kept = Store(store)
     try:
-        with show.progress(len(jobs), (None, setting.spec.judge)) as bar, watched(folder, len(jobs)) as note:
+        with (
+            show.progress(len(jobs), (None, show.priced_judge(setting.spec))) as bar,
+            watched(folder, len(jobs)) as note,
+        ):
             result = evaluate(setting, models, kept, _both(bar, note), jobs)
     finally:
         kept.close()
@@ -145,7 +150,8 @@ def _dry_run(setting: Any, models: Any, store: Path, json: bool) -> None:
         return
     show.out.print(
         f"{plan.questions:,} questions, {plan.texts:,} texts: at most {plan.student_calls:,} student calls "
-        f"and {plan.judge_calls:,} judge calls; {plan.drafts_stored:,} drafts are in the store already."
+        f"and {plan.judge_calls:,} judge calls ({plan.anchors:,} texts of known grade among them); "
+        f"{plan.drafts_stored:,} drafts are in the store already."
     )
 
 
@@ -172,7 +178,7 @@ def _finish(folder: Path, result: Any, show_private: bool, json: bool) -> None:
         return
     figures = run_figures(run, show_private)
     show.print_report(report_title(run.info), report_header(run.info), figures, run.info.reduce)
-    models: tuple[ModelSpec | None, ...] = (run.spec.student, run.spec.judge)
+    models: tuple[ModelSpec | None, ...] = (run.spec.student, show.priced_judge(run.spec))
     for line in show.spend_lines(result.spend, models):
         show.out.print(line)
     written = f"Written to {folder}: open {folder / 'report.html'}"
