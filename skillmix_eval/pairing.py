@@ -20,6 +20,7 @@ _MUST_AGREE = {
     "prompts": "run one of them again with the other's prompts (or the same release of skillmix-eval)",
     "judge": "let one judge grade both: `skillmix grade RUN --judge JUDGE` asks no student again",
 }
+_SPLIT = {"split": "run both with the same --split, since skills differ in how hard they are"}
 
 
 class Shared(Record, frozen=True, gc=False):
@@ -93,9 +94,12 @@ def pair(old: Run, new: Run) -> Pairing:
     return Pairing(tuple(s[0].question for s in first), first, second, shared)
 
 
-def must_agree(old: RunInfo, new: RunInfo) -> None:
-    """Raise BadInputError, with what to do, unless both runs measure the same thing the same way."""
-    for name, advice in _MUST_AGREE.items():
+def must_agree(old: RunInfo, new: RunInfo, questions: bool = True) -> None:
+    """Raise BadInputError, with what to do, unless both runs measure the same thing the same way.
+
+    Where it is not question by question that they are compared, the split must be the same as well.
+    """
+    for name, advice in (_MUST_AGREE if questions else _MUST_AGREE | _SPLIT).items():
         first, second = getattr(old, name), getattr(new, name)
         if first != second:
             raise BadInputError(

@@ -52,7 +52,7 @@ LAYERS = [
     {"pipeline", "baseline"},
     {"anchors"},
     {"evaluate"},
-    {"inputs", "lm_eval_logs", "leaderboard", "exports", "compare", "gate", "plan"},
+    {"inputs", "lm_eval_logs", "leaderboard", "exports", "compare", "gate", "plan", "attack"},
     {"board_page", "pair_page", "view"},
     {"cli", "adapt", "lm_eval_plugin"},
     {"__main__"},
