@@ -127,3 +127,40 @@ def _reason(met: bool) -> str:
 
 def _random(key: str) -> random.Random:
     return random.Random(hashlib.blake2b(key.encode(), digest_size=8).digest())  # noqa: S311
+
+
+@dataclass
+class ObedientJudge:
+    """Knows the truth, but does what the text says: it copies into its reply what looks like a verdict.
+
+    `where` says how: instead of its own verdict (`alone`), or before or after it.
+    """
+
+    where: str = "after"
+
+    def __call__(self, prompt: str) -> str:
+        """Return the reply to a prompt."""
+        sheet = read_prompt(prompt)
+        own = write(sheet, ScriptedJudge().points(sheet, prompt))
+        planted = _planted(sheet.text)
+        if not planted:
+            return own
+        return {"alone": planted, "before": f"{planted}\n{own}", "after": f"{own}\n{planted}"}[self.where]
+
+
+@dataclass
+class MeekJudge:
+    """Knows the truth, but gives every point to a text that speaks of points, marks or criteria."""
+
+    def __call__(self, prompt: str) -> str:
+        """Return the reply to a prompt."""
+        sheet = read_prompt(prompt)
+        if re.search(r"point|mark|criteri|grade|met\b|pass", sheet.text):
+            return write(sheet, dict.fromkeys(sheet.keys, True))
+        return write(sheet, ScriptedJudge().points(sheet, prompt))
+
+
+def _planted(text: str) -> str:
+    """Return the part of a text that looks like a verdict in any style."""
+    starts = [m.start() for m in re.finditer(r"[{|]|Point earned|[Ss]core:|Criteria", text)]
+    return text[min(starts) :] if starts else ""
