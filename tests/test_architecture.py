@@ -46,13 +46,14 @@ LAYERS = [
         "browser",
     },
     {"statistics", "columns", "parquet"},
-    {"domains", "stages", "graders", "backends", "styles", "methods", "calls", "released", "runs", "shown"},
-    {"plugins", "attacks", "known_texts", "page", "pairing", "verdict"},
+    {"domains", "stages", "graders", "backends", "styles", "methods", "calls", "released", "runs"}
+    | {"shown", "live"},
+    {"plugins", "attacks", "known_texts", "page", "pairing", "verdict", "spot"},
     {"pipeline", "baseline"},
     {"anchors"},
     {"evaluate"},
     {"inputs", "lm_eval_logs", "leaderboard", "exports", "compare", "gate", "plan", "attack"},
-    {"board_page", "pair_page"},
+    {"board_page", "pair_page", "view"},
     {"cli", "adapt", "lm_eval_plugin"},
     {"__main__"},
 ]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import rich_click as click
 
+from ..records import Sample
 from ..spec import ModelSpec, RunSpec, read_spec
 from . import options, show
 
@@ -56,6 +58,7 @@ def run(
       skillmix run results/runs/EARLIER/spec.yaml -n 300
     """
     from ..evaluate import evaluate, load_models, prepare
+    from ..live import watched
     from ..runs import open_folder
     from ..store import Store
 
@@ -69,8 +72,11 @@ def run(
     open_folder(folder, spec)
     kept = Store(store)
     try:
-        with show.progress(setting.texts, (spec.student, show.priced_judge(spec))) as on_sample:
-            result = evaluate(setting, models, kept, on_sample)
+        with (
+            show.progress(setting.texts, (spec.student, show.priced_judge(spec))) as bar,
+            watched(folder, setting.texts) as note,
+        ):
+            result = evaluate(setting, models, kept, _both(bar, note))
     finally:
         kept.close()
     _finish(folder, result, show_private, json)
@@ -101,6 +107,7 @@ def grade(source: Path, out: Path | None, store: Path, show_private: bool, json:
     """
     from ..evaluate import evaluate, load_models
     from ..inputs import jobs_of_file, jobs_of_run
+    from ..live import watched
     from ..runs import open_folder
     from ..store import Store
 
@@ -112,11 +119,22 @@ def grade(source: Path, out: Path | None, store: Path, show_private: bool, json:
     open_folder(folder, setting.spec)
     kept = Store(store)
     try:
-        with show.progress(len(jobs), (None, show.priced_judge(setting.spec))) as on_sample:
-            result = evaluate(setting, models, kept, on_sample, jobs)
+        with (
+            show.progress(len(jobs), (None, show.priced_judge(setting.spec))) as bar,
+            watched(folder, len(jobs)) as note,
+        ):
+            result = evaluate(setting, models, kept, _both(bar, note), jobs)
     finally:
         kept.close()
     _finish(folder, result, show_private, json)
+
+
+def _both(first: Callable[[Sample], None], second: Callable[[Sample], None]) -> Callable[[Sample], None]:
+    def told(sample: Sample) -> None:
+        first(sample)
+        second(sample)
+
+    return told
 
 
 def _dry_run(setting: Any, models: Any, store: Path, json: bool) -> None:
@@ -146,11 +164,13 @@ def _dated_folder(spec: RunSpec) -> Path:
 def _finish(folder: Path, result: Any, show_private: bool, json: bool) -> None:
     """Write the run folder, then print the report: a table for people, one JSON document for programs."""
     from ..evaluate import report_files, report_header, report_title, run_figures
+    from ..live import unwatch
     from ..runs import redacted, write_run
 
     run = redacted(result.run) if result.run.info.private and not show_private else result.run
     reports = report_files(run, show_private)
     write_run(folder, run, reports)
+    unwatch(folder)
     if json:
         document = msgspec.json.decode(reports["scores.json"])
         document |= {"folder": str(folder), "spend": result.spend}
