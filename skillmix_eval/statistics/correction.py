@@ -16,8 +16,8 @@ _Z2 = Z95**2
 class Labelled(NamedTuple):
     """One entry per text, all arrays alike long.
 
-    `judged` is what the judge says (0 to 1), `true` the truth or NaN, `chance` the chance that the text had to
-    be labelled (above 0, known by design), `question` a number per question: its texts are one unit.
+    `judged` is what the judge says (0 to 1), `true` the truth or NaN, `chance` the chance that the text had
+    to be labelled (above 0, known by design), `question` a number per question: its texts are one unit.
     """
 
     judged: np.ndarray
@@ -28,7 +28,12 @@ class Labelled(NamedTuple):
     @property
     def known(self) -> np.ndarray:
         """Whether each text is labelled."""
-        return ~np.isnan(self.true)
+        return np.asarray(~np.isnan(self.true))
+
+    @property
+    def units(self) -> int:
+        """How many questions have a labelled text."""
+        return len(np.unique(self.question[self.known]))
 
 
 def corrected(data: Labelled) -> Estimate:
@@ -39,14 +44,14 @@ def corrected(data: Labelled) -> Estimate:
     judge's errors are. n is the number of labelled texts.
     """
     units = influence(data)
-    n, labels = len(units), int(data.known.sum())
+    n, labels = len(units), data.units
     if n < 2 or labels < 2:
-        return Estimate(None, None, None, None, labels)
+        return Estimate(None, None, None, None, int(data.known.sum()))
     value, se = float(units.mean()), float(units.std(ddof=1)) / math.sqrt(n)
     freedom = max(1, min(n, labels) - (3 if labels >= TUNED else 2))
     half = _t(freedom) * se * math.sqrt(1 + 2 / freedom)
     value = min(1.0, max(0.0, value))
-    return Estimate(value, se, max(0.0, value - half), min(1.0, value + half), labels)
+    return Estimate(value, se, max(0.0, value - half), min(1.0, value + half), int(data.known.sum()))
 
 
 def influence(data: Labelled) -> np.ndarray:
@@ -60,7 +65,7 @@ def influence(data: Labelled) -> np.ndarray:
     y = np.where(data.known, data.true, 0.0) * w
     f, one = data.judged * (1 - w), 1 - w
     y, f, one = (_means(x, data.question) for x in (y, f, one))
-    if data.known.sum() < TUNED:
+    if data.units < TUNED:
         y, parts = y + f, one[:, None]
     else:
         parts = np.stack([f, one], axis=1)
@@ -95,8 +100,8 @@ def rogan_gladen(data: Labelled) -> Estimate:
 def share(values: np.ndarray, among: np.ndarray, data: Labelled) -> Estimate:
     """Return the weighted mean of 0/1 values among some labelled entries, with a Wilson interval.
 
-    The interval's n is the effective one: of unequal weights, and of entries of one question being alike. n of
-    the estimate counts entries.
+    The interval's n is the effective one: of unequal weights, and of entries of one question being alike. n
+    of the estimate counts entries.
     """
     chosen = among & data.known
     n = int(chosen.sum())
