@@ -101,7 +101,7 @@ def markdown_of(title: str, header: Sequence[str], shown: Sequence[Table], said:
     lines = [f"# {_cell(title)}", "", *(f"- {_cell(line)}" for line in header), ""]
     for table in shown:
         lines += markdown_table(table)
-    return "\n".join([*lines, *(f"{s}\n" for s in said)])
+    return "\n".join([*lines, *(f"{_line(s)}\n" for s in said)])
 
 
 def markdown_table(table: Table, header: Sequence[str] = ()) -> list[str]:
@@ -346,7 +346,12 @@ def measured(found: Calibrated) -> list[str]:
     return said
 
 
+def _line(text: str) -> str:
+    """Make a sentence harmless in Markdown; it may have code in it, such as a command to run."""
+    return _cell(text).replace("\\`", "`")
+
+
 def _cell(text: str) -> str:
     """Make a text harmless in a Markdown table or heading: one line, no markup of its own."""
-    flat = "".join(c for c in " ".join(text.split()) if c >= " " and not "\x7f" <= c <= "\x9f")
+    flat = "".join(c for c in " ".join(text.split()) if c.isprintable())
     return "".join(f"\\{c}" if c in "\\|`*_<>#" else c for c in flat).replace("](", "]\\(")
