@@ -14,6 +14,7 @@ import msgspec
 
 from . import __version__, pipeline
 from .anchors import FIRST_INDEX, anchors, read_anchors
+from .calibrated import calibrated
 from .calls import Caller, Spend, call_key
 from .domain import Domain, load_domain
 from .errors import BadInputError
@@ -265,6 +266,7 @@ def run_figures(
         agreement=agreements(run.samples) if columns.most_gradings > 1 else (),
         decoys=None if run.info.judge.startswith("rules/") else decoys(run.samples),
         anchors=run.info.anchors,
+        calibrated=calibrated(run, run.calibration) if run.calibration and run.calibration.truth else None,
         profile=profile(columns, labels),
         beyond=beyond_imitation(columns, figures, assumptions),
     )

@@ -50,6 +50,7 @@ COMMANDS = (
     decide.gate,
     decide.plan,
     judge.attack,
+    judge.calibrate,
     board.leaderboard,
     board.export,
     harness.lm_eval,
