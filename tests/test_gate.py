@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
 import msgspec
 import pytest
+import yaml
 
 from skillmix_eval.baseline import read_baseline, write_accepted
 from skillmix_eval.board_page import files
+from skillmix_eval.cli.main import cli
 from skillmix_eval.errors import BadInputError
 from skillmix_eval.gate import fixed, replay, unpaired
 from skillmix_eval.leaderboard import leaderboard
@@ -395,6 +398,22 @@ def test_checkpoints(
 def test_finished_checkpoints(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Finished runs of the checkpoints are told apart at a fixed size as well."""
     older, newer = trained / "older", trained / "newer"
-    cli = Cli(capsys)
-    assert cli("gate", "--baseline", older, "--candidate", newer).code == 0
-    assert cli("gate", "--baseline", newer, "--candidate", older).code == 10
+    run = Cli(capsys)
+    assert run("gate", "--baseline", older, "--candidate", newer).code == 0
+    assert run("gate", "--baseline", newer, "--candidate", older).code == 10
+
+
+# --- the guide
+
+
+def test_documented_policy_and_workflow() -> None:
+    """The guide's policy is one, and its commands have only options that there are."""
+    guide = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+    policy_file, workflow = (yaml.safe_load(b) for b in re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL))
+    assert len(make_policy(policy_file, "the guide").checks) == 3
+    assert [s for s in workflow["jobs"]["gate"]["steps"] if "skillmix gate" in s.get("run", "")]
+    for command, options in re.findall(r"skillmix (\w+)((?: +(?:\\\n +)?[^\s`#]+)*)", guide):
+        found = cli.commands.get(command)
+        assert found, command
+        known = {o for p in found.params for o in p.opts}
+        assert {o for o in options.split() if o.startswith("--")} <= known, options
