@@ -34,6 +34,11 @@ class Spend(Record, frozen=True, gc=False):
     stored_calls: int = 0
     paid: Usage = Usage()
 
+    def __add__(self, other: Spend) -> Spend:
+        return Spend(
+            self.paid_calls + other.paid_calls, self.stored_calls + other.stored_calls, self.paid + other.paid
+        )
+
 
 class Caller:
     """Asks a backend through the store, within the limit of its endpoint."""

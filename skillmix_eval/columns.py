@@ -47,6 +47,7 @@ class Columns(msgspec.Struct, frozen=True):
     blocks: tuple[Block, ...]
     usage: Mapping[str, Usage]  # tokens of student and judge
     faults: Mapping[str, Mapping[str, int]]  # 'texts failed' -> why -> how many
+    most_gradings: int  # of one text
 
     @property
     def scored(self) -> int:
@@ -72,6 +73,7 @@ def columns_of(samples: Sequence[Sample] | Columns) -> Columns:
         tuple(_block(k, by_k[k], codes[0], codes[1]) for k in sorted(by_k)),
         {"student": student, "judge": judge},
         _faults(samples),
+        max((len(s.gradings) for s in samples), default=0),
     )
 
 

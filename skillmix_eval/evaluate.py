@@ -15,14 +15,16 @@ from . import __version__, pipeline
 from .calls import Caller, Spend, call_key
 from .domain import Domain, load_domain
 from .errors import BadInputError
+from .families import same_family
 from .figures import Figures
 from .interfaces import Backend, Grader
 from .page import RunReport, run_page
-from .pipeline import Job, Plan, jobs_for
-from .plugins import load_backend, load_grader, load_style
+from .pipeline import Job, Judge, Plan, jobs_for
+from .plugins import load_backend, load_graders, load_style
 from .records import Question, Sample
-from .runs import Run, RunInfo
+from .runs import Run, RunInfo, StoredRun
 from .spec import Protocol, RunSpec, label, make_spec, write_spec
+from .stages.agreement import agreements
 from .stages.imitation import Assumption, beyond_imitation
 from .stages.profile import profile
 from .stages.prompt import draft_request
@@ -72,18 +74,18 @@ def prepare(spec: RunSpec, check_questions: bool = True) -> Setting:
 class Models(msgspec.Struct, frozen=True):
     """Who writes and who grades, loaded and ready; nothing has been asked yet."""
 
-    grader: Grader
+    graders: tuple[Grader, ...]
     student: Backend | None
-    judge: Backend | None
+    judges: tuple[Backend | None, ...]  # one for each grader; None where code grades
 
 
 def load_models(setting: Setting, student: bool = True) -> Models:
     """Load what the spec names; raises BadInputError or BackendError for an unknown name or missing key."""
     spec = setting.spec
     return Models(
-        load_grader(spec, setting.domain, setting.protocol),
+        load_graders(spec, setting.domain, setting.protocol),
         load_backend(spec.student) if student else None,
-        load_backend(spec.judge) if spec.judge and spec.judge.model != "rules" else None,
+        tuple(load_backend(j) if j.model != "rules" else None for j in spec.judges) or (None,),
     )
 
 
@@ -110,7 +112,7 @@ def foresee(setting: Setting, models: Models, store: Store | None) -> Foreseen:
         questions=texts // protocol.texts,
         texts=texts,
         student_calls=texts * (2 if protocol.refine else 1),
-        judge_calls=texts * protocol.gradings if models.judge else 0,
+        judge_calls=texts * protocol.gradings * sum(judge is not None for judge in models.judges),
         drafts_stored=asked,
     )
 
@@ -166,7 +168,7 @@ async def _evaluate(
     work = jobs if jobs is not None else jobs_for(setting.questions(), setting.protocol.texts)
     async with opened(setting, models, store) as plan:
         samples = await pipeline.run(plan, work, on_sample)
-    info = describe(setting, plan.grader.fingerprint)
+    info = describe(setting, plan.fingerprint)
     return Result(Run(setting.spec, info, samples), spent(plan))
 
 
@@ -174,22 +176,22 @@ async def _evaluate(
 async def opened(setting: Setting, models: Models, store: Store | None) -> AsyncIterator[Plan]:
     """Give the plan of a setting, its models ready to be asked through the store, and close them after."""
     spec, protocol = setting.spec, setting.protocol
-    backends = {"student": models.student, "judge": models.judge}
-    ask = {role: Caller(backend, store) if backend else None for role, backend in backends.items()}
+    callers = [Caller(b, store) if b else None for b in (models.student, *models.judges)]
+    student, *judges = callers
+    panel = tuple(Judge(grader, ask) for grader, ask in zip(models.graders, judges, strict=True))
     try:
-        yield Plan(
-            protocol, spec.student, setting.draft, setting.refine, models.grader, ask["student"], ask["judge"]
-        )
+        yield Plan(protocol, spec.student, setting.draft, setting.refine, panel, student)
     finally:
-        for backend in backends.values():
-            if backend:
-                await backend.aclose()
+        for caller in filter(None, callers):
+            await caller.backend.aclose()
 
 
 def spent(plan: Plan) -> dict[str, Spend]:
     """Return what was paid for so far, by role."""
-    asked = {"student": plan.ask_student, "judge": plan.ask_judge}
-    return {role: ask.spend for role, ask in asked.items() if ask}
+    asked = {"student": [plan.ask_student], "judge": [judge.ask for judge in plan.judges]}
+    return {
+        role: sum((ask.spend for ask in asks if ask), Spend()) for role, asks in asked.items() if any(asks)
+    }
 
 
 def describe(setting: Setting, judge: str, notes: tuple[str, ...] = ()) -> RunInfo:
@@ -211,11 +213,21 @@ def describe(setting: Setting, judge: str, notes: tuple[str, ...] = ()) -> RunIn
         version=__version__,
         held_out_categories=domain.about.held_out_categories,
         private=domain.private,
-        notes=notes,
+        notes=(*notes, *_kinship(spec)),
     )
 
 
-def run_labels(run: Run, show_private: bool = False) -> dict[str, str]:
+def _kinship(spec: RunSpec) -> Iterable[str]:
+    for judge in spec.judges:
+        shared = same_family(spec.student.model, judge.model)
+        if shared:
+            yield (
+                f"Student and judge {judge.model} {shared}, and judges pass their own family's failures more "
+                "often; have a judge of another family grade too."
+            )
+
+
+def run_labels(run: Run | StoredRun, show_private: bool = False) -> dict[str, str]:
     """Return the names to show for ids; of private lists the ids stand for the names, unless asked."""
     labels: dict[str, str] = {}
     if show_private or not run.info.private:
@@ -225,16 +237,21 @@ def run_labels(run: Run, show_private: bool = False) -> dict[str, str]:
     return labels
 
 
-def run_figures(run: Run, show_private: bool = False, assumptions: Sequence[Assumption] = ()) -> Figures:
+def run_figures(
+    run: Run | StoredRun, show_private: bool = False, assumptions: Sequence[Assumption] = ()
+) -> Figures:
     """Return the figures of a run, with those on copying where assumptions about a corpus are given."""
-    labels = run_labels(run, show_private)
-    figures = summarise(run.samples, run.info.reduce, labels, run.info.held_out_categories)
+    columns, labels = run.columns, {}
+    if show_private or not run.info.private:
+        labels = {s.id: s.name for s in columns.skills} | {t.id: t.name for t in columns.topics}
+    figures = summarise(columns, run.info.reduce, labels, run.info.held_out_categories)
     hidden = run.info.private and not show_private  # a server's complaint may quote the prompt
     return msgspec.structs.replace(
         figures,
         reasons=() if hidden else figures.reasons,
-        profile=profile(run.samples, labels),
-        beyond=beyond_imitation(run.samples, figures, assumptions),
+        agreement=agreements(run.samples) if columns.most_gradings > 1 else (),
+        profile=profile(columns, labels),
+        beyond=beyond_imitation(columns, figures, assumptions),
     )
 
 
@@ -260,13 +277,13 @@ def report_files(
     figures, info = run_figures(run, show_private, assumptions), run.info
     title, header = report_title(info), report_header(info)
     return {
-        "scores.json": scores_json(run, figures),
+        "scores.json": scores_json(info, figures),
         "report.md": markdown(title, header, figures, info.reduce).encode(),
         "report.html": report_page(run, figures, show_private).encode(),
     }
 
 
-def report_page(run: Run, figures: Figures, show_private: bool = False) -> str:
+def report_page(run: Run | StoredRun, figures: Figures, show_private: bool = False) -> str:
     """Return the page of a run with these figures."""
     labels, spec = run_labels(run, show_private), write_spec(run.spec)
     title, header = report_title(run.info), report_header(run.info)
@@ -306,9 +323,9 @@ def report_header(info: RunInfo) -> list[str]:
     return [*lines, *(f"Note: {note}" for note in info.notes)]
 
 
-def scores_json(run: Run, figures: Figures) -> bytes:
+def scores_json(info: RunInfo, figures: Figures) -> bytes:
     """Return a run's figures as one JSON document."""
-    document = {"run": run.info, "figures": figures}
+    document = {"run": info, "figures": figures}
     return msgspec.json.format(msgspec.json.encode(document, order="deterministic")) + b"\n"
 
 

@@ -135,6 +135,22 @@ class Beyond(Record, frozen=True, gc=False):
     sentence: str  # how strong the evidence is; empty where a larger k says the same
 
 
+class Agreement(Record, frozen=True, gc=False):
+    """How far several votes on the same items agree, with intervals over questions.
+
+    `effective` is how many independent votes they are worth at least, as all agreement beyond chance is taken
+    for dependence; `skillmix calibrate` knows better.
+    """
+
+    who: str
+    items: int
+    votes: float  # per item
+    same: Estimate  # share of pairs of votes that are equal
+    alpha: Estimate  # Krippendorff
+    ac1: Estimate  # Gwet
+    effective: float | None
+
+
 class Figures(Record, frozen=True, gc=False):
     """Everything a report shows."""
 
@@ -149,3 +165,4 @@ class Figures(Record, frozen=True, gc=False):
     reasons: tuple[str, ...] = ()  # what most often kept texts from a score, in words
     profile: Profile = Profile()
     beyond: tuple[Beyond, ...] = ()
+    agreement: tuple[Agreement, ...] = ()

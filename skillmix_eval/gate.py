@@ -100,7 +100,7 @@ async def _sequential(
     asked: list[Sample] = []
     left = min(limits.most or len(waiting), len(waiting))
     async with opened(setting, load_models(setting), store) as plan:
-        info = describe(setting, plan.grader.fingerprint)
+        info = describe(setting, plan.fingerprint)
         must_agree(old.info, info)
         while True:
             pairs = _in_order(old, Run(setting.spec, info, tuple(asked)), order) if asked else None

@@ -171,9 +171,10 @@ class SkillMixTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval has no ty
                 "environment variable SKILLMIX_JUDGE."
             )
         models = load_models(self._setting, student=False)
-        self._config.metadata["judge"] = models.grader.fingerprint
-        if models.judge:
-            _run(models.judge.aclose())
+        self._config.metadata["judge"] = " + ".join(grader.fingerprint for grader in models.graders)
+        for judge in filter(None, models.judges):
+            _run(judge.aclose())
+        if any(models.judges):
             Store(self._store).close()
 
     def apply_filters(self) -> Any:
@@ -233,9 +234,12 @@ class SkillMixTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval has no ty
         """Return the setting with this rank's share of the connections to the judge."""
         spec = self._setting.spec
         assert spec.judge is not None  # noqa: S101  _check_judge saw to it
-        most = max(1, spec.judge.max_connections // self._ranks)
-        judge = msgspec.structs.replace(spec.judge, max_connections=most)
-        return msgspec.structs.replace(self._setting, spec=msgspec.structs.replace(spec, judge=judge))
+        first, *others = (
+            msgspec.structs.replace(j, max_connections=max(1, j.max_connections // self._ranks))
+            for j in spec.judges
+        )
+        shared = msgspec.structs.replace(spec, judge=first, panel=tuple(others))
+        return msgspec.structs.replace(self._setting, spec=shared)
 
     def _unfinished(self, left: int, asked: int, why: str) -> str:
         kept = f" Verdicts that were paid for are kept in {self._store}." if self._by_judge else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
@@ -20,6 +21,13 @@ from .templates import Template
 _NOTHING_TO_REFINE = (TextStatus.FAILED, TextStatus.EMPTY, TextStatus.REFUSED)
 
 
+class Judge(msgspec.Struct, frozen=True):
+    """Who grades, and how it is asked: None where code decides alone."""
+
+    grader: Grader
+    ask: Caller | None
+
+
 class Plan(msgspec.Struct, frozen=True):
     """What a run needs besides its questions."""
 
@@ -27,9 +35,13 @@ class Plan(msgspec.Struct, frozen=True):
     student: ModelSpec
     draft: Template
     refine: Template | None
-    grader: Grader
+    judges: tuple[Judge, ...]  # several are a panel: all their gradings vote
     ask_student: Caller | None  # None where texts are given and only graded
-    ask_judge: Caller | None
+
+    @property
+    def fingerprint(self) -> str:
+        """Who grades, all judges of a panel together."""
+        return " + ".join(judge.grader.fingerprint for judge in self.judges)
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -44,9 +56,11 @@ async def answer(plan: Plan, job: Job) -> Sample:
     """Take one question through its whole life: prompt, generate, refine, grade, score."""
     question, protocol = job.question, plan.protocol
     text = job.text or await write(plan, question, job.index)
-    gradings = await grade(
-        question, text, plan.grader, plan.ask_judge, protocol.gradings, protocol.sentence_counter
-    )
+    calls = [
+        grade(question, text, judge.grader, judge.ask, protocol.gradings, protocol.sentence_counter)
+        for judge in plan.judges
+    ]
+    gradings = tuple(itertools.chain.from_iterable(await asyncio.gather(*calls)))
     return Sample(question, text, gradings, score(question, text, gradings))
 
 
@@ -75,7 +89,8 @@ async def run(plan: Plan, jobs: Iterable[Job], on_sample: Callable[[Sample], Non
             done[number] = await answer(plan, job)
             on_sample(done[number])
 
-    limits = [ask.backend.limit for ask in (plan.ask_student, plan.ask_judge) if ask]
+    asked = (plan.ask_student, *(judge.ask for judge in plan.judges))
+    limits = [ask.backend.limit for ask in asked if ask]
     try:
         async with asyncio.TaskGroup() as group:
             for _ in range(max(1, sum(limits))):

@@ -11,6 +11,8 @@ from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any
 
+from msgspec.structs import replace
+
 from . import backends, styles
 from .domain import Domain, names
 from .errors import BadInputError, unknown
@@ -50,6 +52,19 @@ def find_backend(settings: ModelSpec) -> tuple[ModuleType, str]:
             f"backends are: {', '.join(plugin_names('backend'))}."
         )
     return _module("backend", kind), model
+
+
+def load_graders(spec: RunSpec, domain: Domain, protocol: Protocol) -> tuple[Grader, ...]:
+    """Return who grades this run's texts, one for each judge of a panel; raises BadInputError."""
+    if spec.panel and "rules" in {judge.model for judge in spec.judges}:
+        raise BadInputError("A panel is made of judge models; code (`rules`) grades alone, without error.")
+    panel = spec.judges or (None,)
+    graders = tuple(load_grader(replace(spec, judge=judge), domain, protocol) for judge in panel)
+    if len({g.fingerprint for g in graders}) < len(graders):
+        raise BadInputError(
+            "A judge stands in the panel twice; to ask one judge several times, give --gradings."
+        )
+    return graders
 
 
 def load_grader(spec: RunSpec, domain: Domain, protocol: Protocol) -> Grader:

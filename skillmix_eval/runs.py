@@ -7,16 +7,22 @@ the same bytes.
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from .columns import Columns, columns_of
 from .domain import load_domain
 from .errors import BadInputError, StoreError
 from .figures import ITEMS, METRICS
+from .parquet import read_columns
 from .records import Grading, Question, Record, Sample, Score, Skill, Text, TextStatus, Topic
 from .spec import RunSpec, make_spec, read_spec, write_spec
+from .texts import count_sentences, words
+
+_ROWS = 10_000  # texts that are turned into rows at once
 
 
 class RunInfo(Record, frozen=True, gc=False):
@@ -44,6 +50,11 @@ class Run(msgspec.Struct, frozen=True):
     spec: RunSpec
     info: RunInfo
     samples: tuple[Sample, ...]
+
+    @property
+    def columns(self) -> Columns:
+        """All texts as columns."""
+        return columns_of(self.samples)
 
 
 def redacted(run: Run) -> Run:
@@ -93,10 +104,12 @@ def _continues(old: RunSpec, new: RunSpec) -> bool:
         return False
     loose: dict[str, Any] = {"k": (1,), "n": 1, "public": False}
     students = [msgspec.structs.replace(s.student, max_connections=1, price=None) for s in (old, new)]
-    judges = [s.judge and msgspec.structs.replace(s.judge, max_connections=1, price=None) for s in (old, new)]
+    judges = [
+        tuple(msgspec.structs.replace(j, max_connections=1, price=None) for j in s.judges) for s in (old, new)
+    ]
     first, second = (
-        msgspec.structs.replace(s, **loose, student=student, judge=judge)
-        for s, student, judge in zip((old, new), students, judges, strict=True)
+        msgspec.structs.replace(s, **loose, student=student, judge=None, panel=panel)
+        for s, student, panel in zip((old, new), students, judges, strict=True)
     )
     return first == second
 
@@ -106,10 +119,11 @@ def write_run(folder: Path, run: Run, reports: dict[str, bytes]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    sink = pa.BufferOutputStream()
-    pq.write_table(
-        pa.Table.from_pylist([_row(s) for s in run.samples], _schema(pa)), sink, compression="zstd"
-    )
+    sink, schema = pa.BufferOutputStream(), _schema(pa)
+    with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
+        for start in range(0, max(1, len(run.samples)), _ROWS):
+            part = [_row(s) for s in run.samples[start : start + _ROWS]]
+            writer.write_table(pa.Table.from_pylist(part, schema))
     skills = {s.id: s for x in run.samples for s in x.question.skills}
     topics = {x.question.topic.id: x.question.topic for x in run.samples}
     catalogue = _Catalogue(run.info) if run.info.private else _Catalogue(run.info, *_sorted(skills, topics))
@@ -128,6 +142,50 @@ def read_run(folder: Path) -> Run:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    spec, catalogue = _about(folder)
+    try:
+        rows = pq.read_table(folder / "samples.parquet").to_pylist()
+        lists = _Lists(catalogue, spec)
+        samples = tuple(lists.sample(row) for row in rows)
+    except (msgspec.MsgspecError, pa.ArrowException, KeyError, OSError) as error:
+        raise BadInputError(f"{folder} cannot be read as a run: {error!r}.") from None
+    return Run(spec, catalogue.info, samples)
+
+
+class StoredRun:
+    """A run in its folder, of which only what is looked at is read.
+
+    Raises BadInputError as `read_run` does.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.spec, self._catalogue = _about(folder)
+        self.info = self._catalogue.info
+
+    @cached_property
+    def samples(self) -> tuple[Sample, ...]:
+        """All texts as records."""
+        return read_run(self._folder).samples
+
+    @cached_property
+    def columns(self) -> Columns:
+        """All texts as columns."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        if "words" not in pq.read_schema(self._folder / "samples.parquet").names:  # by an earlier release
+            return columns_of(self.samples)
+        lists = _Lists(self._catalogue, self.spec)
+        try:
+            return read_columns(self._folder / "samples.parquet", lists.skills, lists.topics)
+        except (pa.ArrowException, KeyError, OSError) as error:
+            raise BadInputError(f"{self._folder} cannot be read as a run: {error!r}.") from None
+
+
+def _about(folder: Path) -> tuple[RunSpec, _Catalogue]:
+    if not folder.is_dir():
+        raise BadInputError(f"There is no run folder {folder}.")
     for name in ("spec.yaml", "catalogue.json", "samples.parquet"):
         if not (folder / name).is_file():
             raise BadInputError(
@@ -137,12 +195,9 @@ def read_run(folder: Path) -> Run:
     spec = make_spec(read_spec(folder / "spec.yaml"), str(folder / "spec.yaml"))
     try:
         catalogue = msgspec.json.decode((folder / "catalogue.json").read_bytes(), type=_Catalogue)
-        rows = pq.read_table(folder / "samples.parquet").to_pylist()
-        lists = _Lists(catalogue, spec)
-        samples = tuple(lists.sample(row) for row in rows)
-    except (msgspec.MsgspecError, pa.ArrowException, KeyError, OSError) as error:
+    except (msgspec.MsgspecError, OSError) as error:
         raise BadInputError(f"{folder} cannot be read as a run: {error!r}.") from None
-    return Run(spec, catalogue.info, samples)
+    return spec, catalogue
 
 
 def frame(run: Run) -> Any:
@@ -187,14 +242,14 @@ class _Lists:
                     "put the old files back to read it."
                 )
             skills, topics = domain.skills, domain.topics
-        self._skills = {s.id: s for s in skills}
-        self._topics = {t.id: t for t in topics}
+        self.skills = {s.id: s for s in skills}
+        self.topics = {t.id: t for t in topics}
 
     def sample(self, row: dict[str, Any]) -> Sample:
         question = Question(
             row["question"],
-            tuple(self._skills[s] for s in row["skills"]),
-            self._topics[row["topic"]],
+            tuple(self.skills[s] for s in row["skills"]),
+            self.topics[row["topic"]],
             row["occurrence"],
         )
         text = msgspec.convert(row["text"], Text)
@@ -215,6 +270,8 @@ def _row(sample: Sample) -> dict[str, Any]:
         "skills": [s.id for s in question.skills],
         "topic": question.topic.id,
         "occurrence": question.occurrence,
+        "words": len(words(sample.text.text)),  # read by figures, which then need no text
+        "sentences": count_sentences(sample.text.text),
         "text": msgspec.to_builtins(sample.text),
         "gradings": [{**g, "verdicts": list(g["verdicts"].items())} for g in gradings],
         "score": {**score, "points": list(score["points"].items())} if score else None,
@@ -260,6 +317,8 @@ def _schema(pa: Any) -> Any:
             ("skills", names),
             ("topic", pa.string()),
             ("occurrence", pa.int64()),
+            ("words", pa.int64()),
+            ("sentences", pa.int64()),
             ("text", text),
             ("gradings", pa.list_(grading)),
             ("score", score),

@@ -96,6 +96,7 @@ class RunSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     student: ModelSpec = ModelSpec(model="embedded")
     judge: ModelSpec | None = None
+    panel: tuple[ModelSpec, ...] = ()  # more judges: each item is decided by the majority of all gradings
     domain: Annotated[Text, Meta(description="built-in domain or a folder with a domain.toml")] = "devices"
     skills: Annotated[Text | None, Meta(description="CSV file with your own skills")] = None
     topics: Annotated[Text | None, Meta(description="text file with your own topics, one a line")] = None
@@ -123,6 +124,11 @@ class RunSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sentence_counter: Annotated[
         str | None, Meta(description="sentencex, or reference (the public repository's expression)")
     ] = None
+
+    @property
+    def judges(self) -> tuple[ModelSpec, ...]:
+        """All judges, first the one that most runs have alone."""
+        return (*((self.judge,) if self.judge else ()), *self.panel)
 
     def resolved_protocol(self, default: str) -> Protocol:
         """Return the protocol with the run's own changes; a changed one says so in its name."""
@@ -169,11 +175,8 @@ def make_spec(settings: dict[str, Any], source: str = "the options") -> RunSpec:
     Raises BadInputError that names the setting, what was given, and the nearest known name.
     """
     settings = dict(settings)
-    for role in ("student", "judge"):
-        if isinstance(settings.get(role), str):
-            settings[role] = {"model": settings[role]}
-        if isinstance(settings.get(role), dict):
-            _known(settings[role], ModelSpec, f"{source}: {role}")
+    for role in ("student", "judge", "panel"):
+        settings |= {role: _model(settings[role], f"{source}: {role}")} if role in settings else {}
     if isinstance(settings.get("k"), str):
         settings["k"] = parse_ks(settings["k"])
     elif isinstance(settings.get("k"), int):
@@ -183,7 +186,7 @@ def make_spec(settings: dict[str, Any], source: str = "the options") -> RunSpec:
         if settings.get(name) is not None and settings[name] not in allowed:
             raise unknown(f"value of {name}", str(settings[name]), allowed)
     spec = _converted(settings, source)
-    for model in (spec.student, spec.judge):
+    for model in (spec.student, *spec.judges):
         if model and model.base_url and re.search(r"[@?]", model.base_url):
             raise BadInputError(
                 f"{source}: a base_url must not hold a name, key or query, since it is written into results; "
@@ -202,6 +205,17 @@ def _converted(settings: dict[str, Any], source: str) -> RunSpec:
         if "regex" in fault:  # say what it is to be, not how that is checked
             fault = f"Expected {option_fields(ModelSpec)[place.rpartition('.')[2]][1]}"
         raise BadInputError(f"{source}: {place or 'settings'}: {fault}.") from None
+
+
+def _model(given: Any, source: str) -> Any:
+    """Return a model's settings with its bare name spelled out, or those of each of several models."""
+    if isinstance(given, list | tuple):
+        return [_model(each, source) for each in given]
+    if isinstance(given, str):
+        return {"model": given}
+    if isinstance(given, dict):
+        _known(given, ModelSpec, source)
+    return given
 
 
 def read_spec(path: Path) -> dict[str, Any]:
@@ -225,7 +239,13 @@ def write_spec(spec: RunSpec) -> str:
 
 def _without_none(settings: dict[str, Any]) -> dict[str, Any]:
     inner = {k: _without_none(v) if isinstance(v, dict) else v for k, v in settings.items()}
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in inner.items() if v is not None}
+    return {k: _listed(v) for k, v in inner.items() if v is not None and v != ()}
+
+
+def _listed(value: Any) -> Any:
+    if not isinstance(value, tuple | list):
+        return value
+    return [_without_none(v) if isinstance(v, dict) else v for v in value]
 
 
 def option_fields(kind: type[Struct]) -> dict[str, tuple[Any, str]]:

@@ -182,7 +182,7 @@ def _ask(old: Run, policy: Policy, given: dict[str, Any]) -> Verdict:
     kept = Store(given["store"])
     try:
         texts = len(old.samples) if given["most"] is None else min(given["most"], len(old.samples))
-        with show.progress(texts, (student, old.spec.judge)) as on_sample:
+        with show.progress(texts, (student, show.priced_judge(old.spec))) as on_sample:
             limits = gating.Limits(given["most"], given["order_seed"])
             return gating.sequential(old, student, kept, policy, limits, on_sample)[0]
     finally:

@@ -77,25 +77,28 @@ def report(
     """
     from ..evaluate import (
         read_assumptions,
-        report_files,
         report_header,
         report_page,
         report_title,
         run_figures,
+        scores_json,
     )
-    from ..runs import read_run
+    from ..runs import StoredRun
+    from ..stages import report as reporting
 
     assumptions = read_assumptions(frequencies) if frequencies else ()
-    run = read_run(folder)
-    if json or markdown:
-        files = report_files(run, show_private, assumptions)
-        sys.stdout.buffer.write(files["scores.json" if json else "report.md"])
-        return
+    run = StoredRun(folder)
     figures = run_figures(run, show_private, assumptions)
+    if json:
+        sys.stdout.buffer.write(scores_json(run.info, figures))
+        return
     if any(page.values()):
         show.write_page(lambda: report_page(run, figures, show_private), **page)
         return
     title, header = report_title(run.info), report_header(run.info)
+    if markdown:
+        sys.stdout.write(reporting.markdown(title, header, figures, run.info.reduce))
+        return
     show.print_report(title, header, figures, run.info.reduce, population)
 
 

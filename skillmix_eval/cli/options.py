@@ -76,10 +76,11 @@ def model_options(role: str) -> Callable[[F], F]:
         for name, (kind, text) in reversed(option_fields(ModelSpec).items()):
             if name != "model":
                 function = _flag(prefix + name, prefix + name, kind, f"{role}: {text}")(function)
-        text = "Who writes" if role == "student" else "Who grades, or `rules`"
-        return click.option(f"--{role}", metavar="BACKEND/MODEL", help=f"{text}, e.g. openai/gpt-4.1-mini.")(
-            function
-        )
+        if role == "student":
+            text = "Who writes, e.g. openai/gpt-4.1-mini."
+            return click.option("--student", metavar="BACKEND/MODEL", help=text)(function)
+        text = "Who grades, e.g. openai/gpt-4.1, or `rules`; several times for a panel, which votes."
+        return click.option("--judge", metavar="BACKEND/MODEL", multiple=True, help=text)(function)
 
     return add
 
@@ -102,12 +103,14 @@ def merge(given: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     for role in ("student", "judge"):
         if isinstance(settings.get(role), str):
             settings[role] = {"model": settings[role]}
-    models = MODEL_SETTINGS
+    models, named = MODEL_SETTINGS, list[str]()
     for name, value in given.items():
         if value is None:
             continue
         short = name.removeprefix(_JUDGE)
-        if name in ("student", "judge"):
+        if name == "judge":
+            named = [value] if isinstance(value, str) else list(value)
+        elif name == "student":
             settings[name] = {**(settings.get(name) or {}), "model": value}
         elif name in models:
             settings["student"] = {**_default_student(), **(settings.get("student") or {}), name: value}
@@ -115,6 +118,9 @@ def merge(given: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
             settings["judge"] = {**(settings.get("judge") or {}), short: value}
         else:
             settings[name] = value
+    if named:  # judges on the command line replace a file's, and share the settings of the first
+        first, *others = ({**(settings.get("judge") or {}), "model": model} for model in named)
+        settings |= {"judge": first, "panel": others}
     return settings
 
 

@@ -69,7 +69,7 @@ def run(
     open_folder(folder, spec)
     kept = Store(store)
     try:
-        with show.progress(setting.texts, (spec.student, spec.judge)) as on_sample:
+        with show.progress(setting.texts, (spec.student, show.priced_judge(spec))) as on_sample:
             result = evaluate(setting, models, kept, on_sample)
     finally:
         kept.close()
@@ -110,7 +110,7 @@ def grade(source: Path, out: Path | None, store: Path, show_private: bool, json:
     open_folder(folder, setting.spec)
     kept = Store(store)
     try:
-        with show.progress(len(jobs), (None, setting.spec.judge)) as on_sample:
+        with show.progress(len(jobs), (None, show.priced_judge(setting.spec))) as on_sample:
             result = evaluate(setting, models, kept, on_sample, jobs)
     finally:
         kept.close()
@@ -155,7 +155,7 @@ def _finish(folder: Path, result: Any, show_private: bool, json: bool) -> None:
         return
     figures = run_figures(run, show_private)
     show.print_report(report_title(run.info), report_header(run.info), figures, run.info.reduce)
-    models: tuple[ModelSpec | None, ...] = (run.spec.student, run.spec.judge)
+    models: tuple[ModelSpec | None, ...] = (run.spec.student, show.priced_judge(run.spec))
     for line in show.spend_lines(result.spend, models):
         show.out.print(line)
     written = f"Written to {folder}: open {folder / 'report.html'}"

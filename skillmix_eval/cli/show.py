@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
 from rich import box, markup
 from rich.console import Console
 from rich.table import Table as RichTable
 
 from ..records import Sample, Usage
-from ..spec import ModelSpec
+from ..spec import ModelSpec, RunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -114,6 +115,13 @@ def progress(total: int, prices: Sequence[ModelSpec | None]) -> Iterator[Callabl
             bar.update(task, advance=1, rate=f"{speed:.1f}/s" if speed else "", cost=cost(used, prices))
 
         yield on_sample
+
+
+def priced_judge(spec: RunSpec) -> ModelSpec | None:
+    """Return the judge whose price holds for all of a run's judges; one without a price where they differ."""
+    if not spec.judge or len({judge.price for judge in spec.judges}) == 1:
+        return spec.judge
+    return replace(spec.judge, price=None)
 
 
 def cost(used: dict[str, Usage], prices: Sequence[ModelSpec | None]) -> str:

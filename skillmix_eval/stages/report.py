@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..figures import METRICS, POINTS, Ability, Beyond, Composition, Figure, Figures, GroupRow, KRow
+from ..figures import (
+    METRICS,
+    POINTS,
+    Ability,
+    Agreement,
+    Beyond,
+    Composition,
+    Figure,
+    Figures,
+    GroupRow,
+    KRow,
+)
 from ..records import Record
 from ..stats import Estimate
 
@@ -45,6 +56,7 @@ def tables(figures: Figures, population: str = "list") -> list[Table]:
         _abilities("Category profile, weakest first", "Category", figures.profile.categories),
         _composition(figures.profile.composition),
         _beyond(figures.beyond),
+        _agreement(figures.agreement),
     ]
     return [table for table in found if table.rows]
 
@@ -247,6 +259,25 @@ def _beyond(rows: Sequence[Beyond]) -> Table:
     )
     columns = ("Assumptions", "k", "Full marks", "Bound", "New, at least", "at the low end", "p")
     return Table("Beyond imitation", columns, cells, note)
+
+
+def _agreement(rows: Sequence[Agreement]) -> Table:
+    cells = tuple(
+        (
+            row.who,
+            str(row.same.n),
+            f"{row.votes:.1f}",
+            *(interval(measure) for measure in (row.same, row.alpha, row.ac1)),
+            "–" if row.effective is None else f"{row.effective:.1f}",
+        )
+        for row in rows
+    )
+    note = (
+        "Same: share of pairs of votes that are equal; Krippendorff's alpha and Gwet's AC1 correct it for "
+        "chance, AC1 also where nearly all votes are yes. Intervals over questions (n). Worth: independent "
+        "votes at least, if all agreement beyond chance is dependence."
+    )
+    return Table("Agreement of votes", ("Whose", "n", "Votes", "Same", "Alpha", "AC1", "Worth"), cells, note)
 
 
 def _cell(text: str) -> str:

@@ -43,8 +43,8 @@ def summarise(
 
 def _reasons(faults: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
     """Yield, for each status that is not ok, how many there are and the most frequent reason."""
-    for what, whys in faults.items():
-        why = " ".join(max(whys, key=lambda w: whys[w]).split())[:160]
+    for what, whys in sorted(faults.items()):
+        why = " ".join(max(whys, key=lambda w: (whys[w], w)).split())[:160]
         yield f"{sum(whys.values()):,} {what}" + (f", most often because {why}." if why else ".")
 
 

@@ -1,0 +1,73 @@
+"""How far judges agree, with each other and with the truth. Pure functions of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..stats import Estimate
+
+RESAMPLES = 2000
+Votes = Sequence[tuple[int, int]]  # per item judged: votes, and how many of them are yes
+
+
+def agreement(groups: Sequence[Votes]) -> dict[str, Estimate]:
+    """Return `same`, `alpha` and `ac1` of yes-or-no votes, with 95 % intervals; n counts groups.
+
+    A group is a question with all its items that have two votes or more: groups are resampled whole, since
+    items of one text are judged together. `same` is the share of pairs of votes that agree; alpha is
+    Krippendorff's for nominal values (2011), 1 - Do / De; AC1 is Gwet's (2008, equations 9 and 10 for two
+    categories), which stays meaningful where nearly all votes are yes. A measure that has no value, since
+    all votes are the same, is None.
+    """
+    sums = np.array([_sums(votes) for votes in groups if votes], dtype=float).reshape(-1, 6)
+    if not len(sums):
+        return {name: Estimate(None, None, None, None, 0) for name in ("same", "alpha", "ac1")}
+    found = _measures(sums.sum(axis=0))
+    drawn = np.random.RandomState(0).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), RESAMPLES)
+    spread = _measures(drawn @ sums)
+    return {name: _estimate(found[name], spread[name], len(sums)) for name in found}
+
+
+def _sums(votes: Votes) -> tuple[float, ...]:
+    """Return a group's share in each sum that the measures are made of."""
+    n, yes = np.array([v for v in votes if v[0] > 1], dtype=float).reshape(-1, 2).T
+    unlike = 2 * yes * (n - yes) / (n - 1)
+    return (
+        len(n),
+        float((1 - unlike / n).sum()),
+        float((yes / n).sum()),
+        float(unlike.sum()),
+        float(n.sum()),
+        float(yes.sum()),
+    )
+
+
+def _measures(sums: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the three measures of sums over items; NaN where one has no value."""
+    items, alike, share, unlike, votes, yes = np.moveaxis(np.atleast_2d(sums), -1, 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        same, p = alike / items, share / items
+        by_chance = 2 * p * (1 - p)
+        expected = 2 * yes * (votes - yes) / (votes * (votes - 1))
+        return {
+            "same": same,
+            "alpha": np.where(expected > 0, 1 - unlike / votes / expected, np.nan),
+            "ac1": (same - by_chance) / (1 - by_chance),
+        }
+
+
+def _estimate(found: np.ndarray, drawn: np.ndarray, n: int) -> Estimate:
+    """Return a measure with its percentile interval over the resamples in which it has a value."""
+    value = float(found[0])
+    drawn = drawn[~np.isnan(drawn)]
+    if np.isnan(value) or not len(drawn):
+        return Estimate(None, None, None, None, n)
+    low, high = (float(x) for x in np.quantile(drawn, (0.025, 0.975)))
+    return Estimate(value, float(drawn.std()), min(low, value), max(high, value), n)
+
+
+def effective_votes(votes: float, correlation: float) -> float:
+    """Return how many independent votes so many correlated ones are worth: R / (1 + (R - 1) rho)."""
+    return votes / (1 + (votes - 1) * min(1.0, max(0.0, correlation)))
