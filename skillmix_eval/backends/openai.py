@@ -34,19 +34,20 @@ _UNKNOWN_SETTING = re.compile(
 
 
 def create(settings: ModelSpec, model: str) -> OpenAIBackend:
-    """Return a backend for `model`; the key comes from the environment or a key file and is kept nowhere else.
+    """Return a backend for `model`; the key is from the environment or a key file, and kept nowhere else.
 
     Raises BackendError when no key is set and the server is OpenAI's own, or when no request can carry it.
     """
     key, place = read_key(settings)
     if not key and not settings.base_url:
         raise BackendError(
-            f"openai/{model} needs an API key in {place}, which is not set; set it, or give --base-url for a server "
-            "that needs none."
+            f"openai/{model} needs an API key in {place}, which is not set; set it, or give --base-url "
+            "for a server that needs none."
         )
     if not (key.isascii() and key.isprintable()):
         raise BackendError(
-            f"The API key in {place} holds a line break or another character that no request can carry; set it anew."
+            f"The API key in {place} holds a line break or another character that no request can "
+            "carry; set it anew."
         )
     return OpenAIBackend(settings, model, key)
 
@@ -90,8 +91,8 @@ class _Answer(msgspec.Struct):
     usage: _Used | None = None
 
 
-class _Status(Exception):
-    """A reply with a status of 300 or more: the status, the server's words, its code, the seconds it asks for."""
+class _StatusError(Exception):
+    """A status of 300 or more, with the server's words, its code, and the seconds it asks to wait."""
 
     def __init__(self, status: int, said: str, code: str, after: float | None) -> None:
         super().__init__(said)
@@ -123,12 +124,12 @@ class OpenAIBackend:
             try:
                 content = await self._post({self._renamed.get(n, n): v for n, v in body.items()})
                 return _read(content, self._where)
-            except _Status as error:
+            except _StatusError as error:
                 if not self._adapts(error, body):
                     raise self._fault(error) from None
 
     async def _post(self, body: dict[str | None, Any]) -> bytes:
-        """Send a request and return the answer's bytes; raises TransientError or _Status."""
+        """Send a request and return the answer's bytes; raises TransientError or _StatusError."""
         body.pop(None, None)
         try:
             async with self._open().post(
@@ -136,7 +137,7 @@ class OpenAIBackend:
             ) as answer:
                 content = await answer.read()
                 if answer.status >= 300:
-                    raise _Status(answer.status, *_said(content), _after(answer.headers))
+                    raise _StatusError(answer.status, *_said(content), _after(answer.headers))
                 return content
         except TimeoutError:
             raise TransientError(f"{self._where} did not answer in time", wait=True) from None
@@ -150,11 +151,11 @@ class OpenAIBackend:
         except (aiohttp.ClientError, OSError) as error:
             raise TransientError(f"{self._where} cut the connection: {self._clean(repr(error))}") from None
 
-    def _adapts(self, error: _Status, body: dict[str, Any]) -> bool:
+    def _adapts(self, error: _StatusError, body: dict[str, Any]) -> bool:
         """Tell whether the server may take the request in other words, and remember them.
 
-        Only what does not change the text's distribution is left out: the draw's seed, and the schema, which the
-        prompt states as well. Another temperature would be another protocol.
+        Left out is only what does not change the distribution of texts: a draw's seed, and the schema, which
+        the prompt states as well. Another temperature would be another protocol.
         """
         if error.status not in (400, 422):
             return False
@@ -167,7 +168,7 @@ class OpenAIBackend:
             self._renamed.setdefault("response_format", None)
         return len(self._renamed) > renamed
 
-    def _fault(self, error: _Status) -> Exception:
+    def _fault(self, error: _StatusError) -> Exception:
         """Return the error that a status means."""
         said = f"{self._where}: {error.status} {self._clean(error.said)}"
         unwanted = next((n for n in ("temperature", "top_p") if n in error.said), None)
@@ -236,10 +237,7 @@ class OpenAIBackend:
 
 def _read(content: bytes, where: str) -> Reply:
     """Turn a chat completion into a reply; its separate reasoning is left out, its tokens are counted."""
-    try:
-        answer = msgspec.json.decode(content, type=_Answer)
-    except msgspec.MsgspecError:
-        answer = _read_loosely(content)
+    answer = _parsed(content)
     if answer is None or not answer.choices:
         raise TransientError(f"{where} sent a reply that is no chat completion")
     choice, used = answer.choices[0], answer.usage or _Used()
@@ -260,8 +258,12 @@ def _read(content: bytes, where: str) -> Reply:
     )
 
 
-def _read_loosely(content: bytes) -> _Answer | None:
-    """Read what a strict parser refuses, such as half of a surrogate pair; None for what is no completion."""
+def _parsed(content: bytes) -> _Answer | None:
+    """Return a chat completion, None for what is none."""
+    try:
+        return msgspec.json.decode(content, type=_Answer)
+    except msgspec.MsgspecError:
+        pass  # perhaps half of a surrogate pair, which only the standard parser reads
     try:
         return msgspec.convert(json.loads(content), _Answer)
     except (ValueError, msgspec.ValidationError, RecursionError):
