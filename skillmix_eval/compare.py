@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from msgspec.structs import replace
 
+from .calibrated import corrected_difference
 from .evaluate import run_labels
 from .figures import METRICS
 from .pairing import Pairing, Shared, caveats, metric, pair
@@ -16,9 +17,11 @@ from .records import Question, Record, Sample, Score, TextStatus
 from .runs import Run
 from .stages.report import Table
 from .statistics import crossed, paired
+from .stats import Estimate
 from .texts import count_sentences, words
 
 _NAMING_ALLOWED = "Full marks, naming allowed"
+_LENGTHS = ("Words", "Sentences")
 FALSE_SHARE = 0.10  # Benjamini-Hochberg level for categories and skills
 
 
@@ -39,11 +42,21 @@ class Change(Record, frozen=True, gc=False):
     """Something other than skill that changed, per question: its two means and the difference."""
 
     label: str
+    n: int
     old: float
     new: float
     value: float
     low: float
     high: float
+
+
+class CorrectedRow(Record, frozen=True, gc=False):
+    """A difference by the judge and without the judge's errors, at one k or over all."""
+
+    k: int | None
+    metric: str
+    raw: Estimate
+    corrected: Estimate
 
 
 class Comparison(Record, frozen=True, gc=False):
@@ -53,6 +66,8 @@ class Comparison(Record, frozen=True, gc=False):
     new: str
     judge: str
     protocol: str
+    domain: str
+    lists: str
     shared: Shared
     correlation: float | None  # of full marks within a question
     overall: tuple[Row, ...]  # each metric over all shared questions
@@ -61,6 +76,7 @@ class Comparison(Record, frozen=True, gc=False):
     by_skill: tuple[Row, ...]  # p_adjusted: Benjamini-Hochberg
     changes: tuple[Change, ...]
     notes: tuple[str, ...]
+    corrected: tuple[CorrectedRow, ...] = ()  # where both runs have labels
 
 
 def compare(old: Run, new: Run, show_private: bool = False) -> Comparison:
@@ -78,6 +94,8 @@ def compare(old: Run, new: Run, show_private: bool = False) -> Comparison:
         new=new.info.student,
         judge=old.info.judge,
         protocol=old.info.protocol,
+        domain=old.info.domain,
+        lists=old.info.lists,
         shared=both.shared,
         correlation=paired.correlation(both.values(marks, False), both.values(marks, True)),
         overall=overall,
@@ -86,7 +104,19 @@ def compare(old: Run, new: Run, show_private: bool = False) -> Comparison:
         by_skill=_groups(both, lambda q: {s.id: [s.id] for s in q.skills}, labels),
         changes=_changes(both),
         notes=tuple(caveats(old.info, new.info)),
+        corrected=tuple(_corrected_rows(old, new, ks)),
     )
+
+
+def _corrected_rows(old: Run, new: Run, ks: Sequence[int]) -> Iterable[CorrectedRow]:
+    both = pair(old, new)
+    for name in METRICS:
+        for k in (*ks, None):
+            found = corrected_difference(old, new, name, k)
+            if found:
+                part = both if k is None else both.of_k([k])
+                d = paired.difference(part.values(metric(name), False), part.values(metric(name), True))
+                yield CorrectedRow(k, name, Estimate(d.value, None, d.low, d.high, d.n), found)
 
 
 def _metric_row(both: Pairing, name: str, row_id: str, label: str) -> Row:
@@ -147,8 +177,8 @@ def _shrunk(rows: Sequence[Row], sides: dict[str, tuple[list[float], list[float]
 
 def _changes(both: Pairing) -> tuple[Change, ...]:
     measures: dict[str, Callable[[Sample, Score], float]] = {
-        "Words": lambda s, _: float(len(words(s.text.text))),
-        "Sentences": lambda s, _: float(count_sentences(s.text.text)),
+        _LENGTHS[0]: lambda s, _: float(len(words(s.text.text))),
+        _LENGTHS[1]: lambda s, _: float(count_sentences(s.text.text)),
         "Texts that name a skill": lambda _, score: float(bool(score.named)),
         "Texts refused, empty or echoed": lambda s, _: float(s.text.status is not TextStatus.OK),
         _NAMING_ALLOWED: lambda _, score: score.marks_naming_allowed.full_marks,
@@ -156,8 +186,12 @@ def _changes(both: Pairing) -> tuple[Change, ...]:
     found = []
     for label, measure in measures.items():
         old, new = both.values(measure, False), both.values(measure, True)
-        low, value, high = paired.mean_interval(np.subtract(new, old))
-        found.append(Change(label, float(np.mean(old)), float(np.mean(new)), value, low, high))
+        if label in _LENGTHS:
+            low, value, high = paired.mean_interval(np.subtract(new, old))
+        else:
+            share = paired.difference(old, new)
+            low, value, high = (x or 0.0 for x in (share.low, share.value, share.high))
+        found.append(Change(label, len(old), float(np.mean(old)), float(np.mean(new)), value, low, high))
     return tuple(found)
 
 
@@ -166,6 +200,7 @@ def tables(found: Comparison, population: str = "list") -> list[Table]:
     return [
         _metric_table("All shared questions", found.overall, population, "each p is for one metric alone"),
         _metric_table("By number of skills", found.by_k, population, "p is Holm's over the k of a metric"),
+        *([_corrected_table(found.corrected)] if found.corrected else []),
         _changes_table(found.changes),
         _group_table("Categories", "Category", found.by_category),
         _group_table("Skills that changed most", "Skill", _extremes(found.by_skill)),
@@ -211,12 +246,29 @@ def _group_table(title: str, what: str, rows: Sequence[Row], brief: bool = True)
     return Table(title, (what, "n", "Difference", "Shrunk", "p"), cells, note, brief)
 
 
+def _corrected_table(rows: Sequence[CorrectedRow]) -> Table:
+    cells = tuple(
+        (at, METRICS[r.metric], str(r.corrected.n), _signed(r.raw), _signed(r.corrected))
+        for r, at in ((r, "all" if r.k is None else str(r.k)) for r in rows)
+    )
+    note = (
+        "Both runs have labels: the judge's errors on either side are taken out (paired prediction-powered "
+        "inference). A model that learned to please the judge loses here."
+    )
+    columns = ("k", "Metric", "n", "By the judge", "Corrected")
+    return Table("Differences corrected for the judge's errors", columns, cells, note)
+
+
+def _signed(e: Estimate) -> str:
+    return f"{e.value or 0.0:+.2f} [{e.low or 0.0:+.2f}, {e.high or 0.0:+.2f}]"
+
+
 def _changes_table(changes: Sequence[Change]) -> Table:
     cells = tuple(
-        (c.label, f"{c.old:.2f}", f"{c.new:.2f}", f"{c.value:+.2f} [{c.low:+.2f}, {c.high:+.2f}]")
+        (c.label, str(c.n), f"{c.old:.2f}", f"{c.new:.2f}", f"{c.value:+.2f} [{c.low:+.2f}, {c.high:+.2f}]")
         for c in changes
     )
-    return Table("What else changed", ("Per text", "Old", "New", "Difference"), cells)
+    return Table("What else changed", ("Per text", "n", "Old", "New", "Difference"), cells)
 
 
 def _extremes(rows: Sequence[Row], many: int = 5) -> tuple[Row, ...]:

@@ -6,12 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from . import __version__, pipeline
+from .anchors import FIRST_INDEX, anchors, read_anchors
+from .calibrated import calibrated
 from .calls import Caller, Spend
 from .domain import Domain, load_domain
 from .errors import BadInputError
@@ -26,7 +29,7 @@ from .prices import Money, Price, read_prices, run_prices
 from .records import Question, Sample
 from .runs import Run, RunInfo, StoredRun
 from .spec import Protocol, RunSpec, label, make_spec, write_spec
-from .stages.agreement import agreements
+from .stages.agreement import agreements, decoys
 from .stages.imitation import Assumption, beyond_imitation
 from .stages.profile import profile
 from .stages.report import markdown
@@ -139,11 +142,20 @@ async def _evaluate(
     on_sample: Callable[[Sample], None],
     jobs: Sequence[Job] | None,
 ) -> Result:
+    spec = setting.spec
     work = jobs if jobs is not None else jobs_for(setting.questions(), setting.protocol.texts)
+    known = anchors(spec, spec.anchors) if spec.anchors and any(models.judges) else []
+
+    def seen(sample: Sample) -> None:
+        if sample.text.index < FIRST_INDEX:
+            on_sample(sample)
+
     async with opened(setting, models, store) as plan:
-        samples = await pipeline.run(plan, work, on_sample)
+        samples = await pipeline.run(plan, chain((a.job for a in known), work), seen)
     info = describe(setting, plan.fingerprint)
-    return Result(Run(setting.spec, info, samples), spent(plan))
+    if known:
+        info = msgspec.structs.replace(info, anchors=read_anchors(known, samples[: len(known)]))
+    return Result(Run(spec, info, samples[len(known) :]), spent(plan))
 
 
 @asynccontextmanager
@@ -241,6 +253,9 @@ def run_figures(
         figures,
         reasons=() if hidden else figures.reasons,
         agreement=agreements(run.samples) if columns.most_gradings > 1 else (),
+        decoys=None if run.info.judge.startswith("rules/") else decoys(run.samples),
+        anchors=run.info.anchors,
+        calibrated=calibrated(run, run.calibration) if run.calibration and run.calibration.truth else None,
         profile=profile(columns, labels),
         beyond=beyond_imitation(columns, figures, assumptions),
     )
@@ -311,7 +326,8 @@ def report_header(info: RunInfo) -> list[str]:
         f"Questions: {lists}, sampler {info.sampler}, seed {info.seed}",
         f"Prompts: {prompts}; skillmix-eval {info.version}",
     ]
-    return [*lines, *(f"Note: {note}" for note in info.notes)]
+    faults = info.anchors.faults if info.anchors else ()
+    return [*(f"INVALID RUN: {fault}." for fault in faults), *lines, *(f"Note: {n}" for n in info.notes)]
 
 
 def scores_json(info: RunInfo, figures: Figures) -> bytes:

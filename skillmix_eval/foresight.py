@@ -24,7 +24,8 @@ class Foreseen(msgspec.Struct, frozen=True):
     questions: int
     texts: int
     student_calls: int
-    judge_calls: int
+    judge_calls: int  # those on anchors among them
+    anchors: int
     drafts_stored: int
     tokens: dict[str, Usage]
     dollars: float | None
@@ -45,9 +46,10 @@ def foresee(setting: Setting, models: Models, store: Store | None, prices: dict[
     for job in looked_at:
         student += _writing(setting, job.question, job.index, length)
         judge += _grading(models, job.question, job.index, length)
-    scale = texts / max(1, len(looked_at))
     graders = sum(j is not None for j in models.judges)
-    tokens = {"student": _scaled(student, scale), "judge": _scaled(judge, scale * protocol.gradings)}
+    graded = texts + (anchors := spec.anchors if graders else 0)
+    judge = _scaled(judge, graded * protocol.gradings / max(1, len(looked_at)))
+    tokens = {"student": _scaled(student, texts / max(1, len(looked_at))), "judge": judge}
     found = [(price_of(spec.student, prices), tokens["student"])]
     for model in (m for m in spec.judges if m.model != "rules"):
         found.append((price_of(model, prices), _scaled(tokens["judge"], 1 / graders)))
@@ -55,7 +57,8 @@ def foresee(setting: Setting, models: Models, store: Store | None, prices: dict[
         questions=texts // protocol.texts,
         texts=texts,
         student_calls=texts * (2 if protocol.refine else 1),
-        judge_calls=texts * protocol.gradings * graders,
+        judge_calls=graded * protocol.gradings * graders,
+        anchors=anchors,
         drafts_stored=stored,
         tokens=tokens,
         dollars=None if any(p is None for p, _ in found) else sum(p.of(used) for p, used in found if p),

@@ -13,10 +13,11 @@ from typing import Any
 
 import msgspec
 
+from .calibration import Calibration, read_calibration
 from .columns import Columns, columns_of
 from .domain import load_domain
 from .errors import BadInputError, StoreError
-from .figures import ITEMS, METRICS
+from .figures import ITEMS, METRICS, Anchors
 from .parquet import read_columns
 from .records import Grading, Question, Record, Sample, Score, Skill, Text, TextStatus, Topic
 from .spec import RunSpec, make_spec, read_spec, write_spec
@@ -42,6 +43,7 @@ class RunInfo(Record, frozen=True, gc=False):
     held_out_categories: tuple[str, ...] = ()
     private: bool = False  # a user's own lists: their words are nowhere in the folder
     notes: tuple[str, ...] = ()
+    anchors: Anchors | None = None  # what the judge made of texts whose grade is known
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -50,6 +52,7 @@ class Run(msgspec.Struct, frozen=True):
     spec: RunSpec
     info: RunInfo
     samples: tuple[Sample, ...]
+    calibration: Calibration | None = None
 
     @property
     def columns(self) -> Columns:
@@ -71,7 +74,7 @@ def redacted(run: Run) -> Run:
         written = "" if sample.text.status is TextStatus.ECHOED else sample.text.text
         text = msgspec.structs.replace(sample.text, text=written, draft="")
         samples.append(msgspec.structs.replace(sample, text=text, gradings=gradings))
-    return Run(run.spec, run.info, tuple(samples))
+    return Run(run.spec, run.info, tuple(samples), run.calibration)
 
 
 class _Catalogue(msgspec.Struct, frozen=True):
@@ -102,7 +105,7 @@ def _continues(old: RunSpec, new: RunSpec) -> bool:
     """Tell whether a run may take another's place: the same but for more questions, and how fast."""
     if not set(old.k) <= set(new.k) or new.n < old.n:
         return False
-    loose: dict[str, Any] = {"k": (1,), "n": 1, "public": False}
+    loose: dict[str, Any] = {"k": (1,), "n": 1, "public": False, "anchors": 0}
     students = [msgspec.structs.replace(s.student, max_connections=1, price=None) for s in (old, new)]
     judges = [
         tuple(msgspec.structs.replace(j, max_connections=1, price=None) for j in s.judges) for s in (old, new)
@@ -149,7 +152,7 @@ def read_run(folder: Path) -> Run:
         samples = tuple(lists.sample(row) for row in rows)
     except (msgspec.MsgspecError, pa.ArrowException, KeyError, OSError) as error:
         raise BadInputError(f"{folder} cannot be read as a run: {error!r}.") from None
-    return Run(spec, catalogue.info, samples)
+    return Run(spec, catalogue.info, samples, read_calibration(folder))
 
 
 class StoredRun:
@@ -162,6 +165,7 @@ class StoredRun:
         self._folder = folder
         self.spec, self._catalogue = _about(folder)
         self.info = self._catalogue.info
+        self.calibration = read_calibration(folder)
 
     @cached_property
     def samples(self) -> tuple[Sample, ...]:

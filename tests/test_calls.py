@@ -1,4 +1,4 @@
-"""A model call: kept under a key of all that can change it, repeated where that helps, paid for within a budget."""
+"""A model call: kept under a key of all that can change it, repeated where that helps, paid within a budget."""
 
 from __future__ import annotations
 

@@ -238,6 +238,7 @@ topics: {tmp_path / "topics.txt"}
 public: true
 k: 2-3
 n: 2
+anchors: 0
 """
         )
         done = skillmix("run", "mine.yaml", "--store", "store.sqlite", "--out", "yaml", cwd=tmp_path)
@@ -264,7 +265,14 @@ def test_dry_run(tmp_path: Path) -> None:
         before = sorted(tmp_path.iterdir())
         done = skillmix("run", *options, "--json", cwd=tmp_path)
         assert server.calls == []
-    counts = {"questions": 6, "texts": 6, "student_calls": 12, "judge_calls": 6, "drafts_stored": 0}
+    counts = {
+        "questions": 6,
+        "texts": 6,
+        "student_calls": 12,
+        "judge_calls": 6,
+        "anchors": 0,
+        "drafts_stored": 0,
+    }
     assert {name: done.json[name] for name in counts} == counts
     assert sorted(tmp_path.iterdir()) == before
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ import msgspec
 import rich_click as click
 
 from ..errors import IncompleteError
+from ..records import Sample
 from ..spec import RunSpec, read_spec
 from . import options, show
 
@@ -23,7 +25,7 @@ from . import options, show
 @options.ks
 @options.spec_options("protocol", "refine", "texts", "gradings", "reduce", "prompt", "refine_prompt")
 @options.model_options("judge")
-@options.spec_options("judge_style", "judge_prompt", "sentence_counter")
+@options.spec_options("judge_style", "judge_prompt", "anchors", "sentence_counter")
 @options.out("Run folder (default: a dated one under results/runs).")
 @options.store
 @options.money
@@ -72,7 +74,9 @@ def run(
 @click.argument("source", type=click.Path(path_type=Path))
 @options.model_options("judge")
 @options.spec_options("domain", "skills", "topics", "public")
-@options.spec_options("protocol", "gradings", "reduce", "judge_style", "judge_prompt", "sentence_counter")
+@options.spec_options(
+    "protocol", "gradings", "reduce", "judge_style", "judge_prompt", "anchors", "sentence_counter"
+)
 @options.out("Run folder for the new grading (default: a dated one under results/runs).")
 @options.store
 @options.money
@@ -129,6 +133,7 @@ def _with_money(setting: Any, given: dict[str, Any]) -> Any:
 def _evaluate(setting: Any, models: Any, jobs: Any, place: _Place) -> None:
     """Ask, grade, write the run folder and show it; `jobs` are texts that are there already."""
     from ..evaluate import evaluate
+    from ..live import watched
     from ..prices import run_prices
     from ..runs import open_folder
     from ..store import Store
@@ -139,11 +144,22 @@ def _evaluate(setting: Any, models: Any, jobs: Any, place: _Place) -> None:
     kept = Store(place.store)
     try:
         texts = setting.texts if jobs is None else len(jobs)
-        with show.progress(texts, run_prices(spec, setting.money.prices)) as on_sample:
-            result = evaluate(setting, models, kept, on_sample, jobs)
+        with (
+            show.progress(texts, run_prices(spec, setting.money.prices)) as bar,
+            watched(folder, texts) as note,
+        ):
+            result = evaluate(setting, models, kept, _both(bar, note), jobs)
     finally:
         kept.close()
     _finish(folder, result, setting.money.prices, place)
+
+
+def _both(first: Callable[[Sample], None], second: Callable[[Sample], None]) -> Callable[[Sample], None]:
+    def told(sample: Sample) -> None:
+        first(sample)
+        second(sample)
+
+    return told
 
 
 def _dry_run(setting: Any, models: Any, store: Path, json: bool) -> None:
@@ -159,7 +175,8 @@ def _dry_run(setting: Any, models: Any, store: Path, json: bool) -> None:
         return
     show.out.print(
         f"{plan.questions:,} questions, {plan.texts:,} texts: at most {plan.student_calls:,} student calls "
-        f"and {plan.judge_calls:,} judge calls; {plan.drafts_stored:,} drafts are in the store already."
+        f"and {plan.judge_calls:,} judge calls ({plan.anchors:,} texts of known grade among them); "
+        f"{plan.drafts_stored:,} drafts are in the store already."
     )
     for role, used in plan.tokens.items():
         if used.input + used.output:
@@ -180,6 +197,7 @@ def _dated_folder(spec: RunSpec) -> Path:
 def _finish(folder: Path, result: Any, prices: dict[str, Any], place: _Place) -> None:
     """Write the run folder, then print the report: a table for people, one JSON document for programs."""
     from ..evaluate import report_files, report_header, report_title, run_figures
+    from ..live import unwatch
     from ..prices import run_prices
     from ..runs import redacted, write_run
 
@@ -187,6 +205,7 @@ def _finish(folder: Path, result: Any, prices: dict[str, Any], place: _Place) ->
     run = redacted(result.run) if result.run.info.private and not show_private else result.run
     reports = report_files(run, show_private)
     write_run(folder, run, reports)
+    unwatch(folder)
     if place.json:
         document = msgspec.json.decode(reports["scores.json"])
         document |= {"folder": str(folder), "spend": result.spend}
