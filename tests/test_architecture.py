@@ -45,26 +45,16 @@ LAYERS = [
         "labels",
         "browser",
     },
-<<<<<<< HEAD
-    {"statistics", "columns", "parquet", "prices", "limits"},
-    {"domains", "stages", "graders", "backends", "styles", "methods", "calls", "released", "runs", "shown"},
-    {"plugins", "page", "pairing", "verdict"},
-=======
-    {"statistics", "columns", "parquet", "calibration"},
+    {"statistics", "columns", "parquet", "calibration", "prices", "limits"},
     {"domains", "stages", "graders", "backends", "styles", "methods", "calls", "released", "runs"}
     | {"shown", "live"},
     {"plugins", "attacks", "known_texts", "page", "pairing", "verdict", "spot", "calibrated"},
->>>>>>> main
     {"pipeline", "baseline"},
     {"anchors"},
     {"evaluate"},
-<<<<<<< HEAD
-    {"inputs", "foresight", "lm_eval_logs", "leaderboard", "exports", "compare", "gate", "plan"},
-    {"board_page", "pair_page"},
-=======
-    {"inputs", "lm_eval_logs", "leaderboard", "exports", "compare", "gate", "plan", "attack", "calibrate"},
+    {"inputs", "foresight", "lm_eval_logs", "leaderboard", "exports", "compare", "gate", "plan"}
+    | {"attack", "calibrate"},
     {"board_page", "pair_page", "view"},
->>>>>>> main
     {"cli", "adapt", "lm_eval_plugin"},
     {"__main__"},
 ]

@@ -1,8 +1,7 @@
-"""A model call: kept under a key of all that can change it, repeated where that helps, paid within a budget."""
+"""A model call: kept under a key of all that can change it, repeated where it helps, paid within a budget."""
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -92,7 +91,7 @@ def test_a_price_must_be_known(tmp_path: Path) -> None:
     """--max-cost for a model without a known price is refused before anything is asked."""
     with Server() as server:
         options = run_options(server, tmp_path)
-        done = skillmix("run", *options, "--max-cost", 1, "--out", "run", cwd=tmp_path)
+        done = skillmix("run", *options, "-k", 1, "-n", 1, "--max-cost", 1, "--out", "run", cwd=tmp_path)
         assert server.calls == []
     assert done.code == 2
     one_sentence(done, "--max-cost needs the price", "--price")
@@ -158,16 +157,3 @@ def test_a_damaged_store(tmp_path: Path) -> None:
         done = skillmix("run", *options, cwd=tmp_path)
     assert done.code == 1
     one_sentence(done, "s.sqlite", "cannot be read")
-
-
-def test_a_budget_is_free_when_asked_in_a_loop() -> None:
-    """A call that fails gives its whole reservation back."""
-    budget = Budget(Price(0, 1e6), dollars=10.0)
-
-    async def failing() -> None:
-        with budget.reserved(REQUEST):
-            raise ValueError
-
-    for _ in range(3):
-        with pytest.raises(ValueError, match=""):
-            asyncio.run(failing())
