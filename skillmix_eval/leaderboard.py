@@ -343,6 +343,7 @@ def _notes(models: Sequence[_Model], places: Sequence[Place], ks: Sequence[int])
     for model in models:
         if info.judge.split(";")[0] == model.student.split(";")[0]:
             yield f"{model.student} is judged by itself, which may favour it."
+    yield from _invalid(models)
     versions = sorted({r.info.version for m in models for r in m.runs})
     if len(versions) > 1:
         yield f"Runs were made by several versions of skillmix-eval: {', '.join(versions)}."
