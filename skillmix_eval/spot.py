@@ -1,12 +1,14 @@
 """Spot-checks: which text a person reads next, how they agree with the judge and each other, what more would
 tell. Pure functions of runs and labels.
 
-Texts come in the order of their keys, which are hashes: a random sample of all texts at any time, the same
-for all raters, so that the first texts are the ones that several have read.
+Texts come in a random order that is the same for all raters, so that the first texts are the ones that
+several have read. Those that a judge is likelier to have got wrong come twice as soon: at any time, the texts
+read are those that `skillmix calibrate` draws.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,11 +16,14 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 import numpy as np
 
+from .calibrated import doubtful, graded, judged_items, key
+from .calibration import DOUBTFUL, number
 from .figures import ITEMS
-from .labels import Label, text_key
-from .records import MAKES_SENSE, ON_TOPIC, SENTENCE_LIMIT, Record, Sample, skill_item
+from .labels import Label
+from .records import MAKES_SENSE, ON_TOPIC, SENTENCE_LIMIT, Sample, skill_item
 from .runs import Run
-from .stages.report import Table
+from .stages.report import Table, interval
+from .statistics.judging import agreement
 from .stats import Z95
 
 ENOUGH = 5  # texts before the gain of more is estimated
@@ -29,17 +34,22 @@ class Task(msgspec.Struct, frozen=True):
 
     key: str
     sample: Sample
+    chance: float  # of being read, relative to others
 
     @property
     def items(self) -> tuple[str, ...]:
         """Rubric items that a person decides: not the sentence limit, which code counts."""
-        return tuple(i for i in self.sample.question.items if i != SENTENCE_LIMIT)
+        return judged_items(self.sample.question)
 
 
 def tasks(runs: Iterable[Run]) -> list[Task]:
-    """Return the scored texts of runs, each once, in their random but fixed order."""
-    found = {text_key(s.question.id, s.text.text): s for run in runs for s in run.samples if s.score}
-    return [Task(key, found[key]) for key in sorted(found)]
+    """Return the judged texts of runs, each once, in their random but fixed order."""
+    found: dict[str, Task] = {}
+    for run in runs:
+        for sample in graded(run.samples):
+            task = Task(key(sample), sample, DOUBTFUL if doubtful(sample) else 1.0)
+            found[task.key] = max(found.get(task.key, task), task, key=lambda t: t.chance)
+    return sorted(found.values(), key=lambda t: (number(t.key) / t.chance, t.key))
 
 
 ByRater = Mapping[str, Mapping[str, Mapping[str, bool | None]]]  # rater -> text -> item -> met
@@ -58,73 +68,49 @@ def is_done(task: Task, labels: Mapping[str, Mapping[str, bool | None]]) -> bool
     return set(task.items) <= set(labels.get(task.key, {}))
 
 
-class Agreement(Record, frozen=True, gc=False):
-    """How two sides agree on single points. Kappa is None where one side says the same always."""
-
-    n: int
-    agree: float
-    kappa: float | None
-    ac1: float
-    only_first: int
-    only_second: int
-
-
-def agreement(pairs: Sequence[tuple[bool, bool]]) -> Agreement | None:
-    """Return the share agreeing, Cohen's kappa (1960) and Gwet's AC1 (2008), which bears rare points."""
-    if not pairs:
-        return None
-    a, b = (np.array(side, dtype=float) for side in zip(*pairs, strict=True))
-    same, p, q = float((a == b).mean()), float(a.mean()), float(b.mean())
-    chance = p * q + (1 - p) * (1 - q)
-    mean = (p + q) / 2
-    kappa = (same - chance) / (1 - chance) if chance < 1 else None
-    ac1 = (same - 2 * mean * (1 - mean)) / (1 - 2 * mean * (1 - mean))
-    return Agreement(len(pairs), same, kappa, ac1, int((a > b).sum()), int((b > a).sum()))
+Pairs = dict[str, list[tuple[bool, bool]]]  # by text: what two sides say of its items
 
 
 def judge_table(found: Sequence[Task], labels: ByRater) -> Table:
     """Return each rater's agreement with the judge, by rubric item."""
-    pairs: dict[tuple[str, str], list[tuple[bool, bool]]] = defaultdict(list)
+    pairs: dict[tuple[str, str], Pairs] = defaultdict(lambda: defaultdict(list))
     for rater, texts in labels.items():
         for task in found:
             score = task.sample.score
             for item, met in texts.get(task.key, {}).items():
                 if met is not None and score and item in task.items:
-                    pairs[rater, ITEMS.get(item, "Skills")].append((score.points[item], met))
-    rows = [(r, item, *_cells(agreement(found_pairs))) for (r, item), found_pairs in sorted(pairs.items())]
-    columns = ("Rater", "Item", "Points", "Agree", "Kappa", "AC1", "Only judge", "Only rater")
+                    pairs[rater, ITEMS.get(item, "Skills")][task.key].append((score.points[item], met))
+    rows = [(rater, item, *_cells(said)) for (rater, item), said in sorted(pairs.items())]
+    columns = ("Rater", "Item", *_COLUMNS, "Only judge", "Only rater")
     note = "Points both decided; unsure ones are left out. Only judge: points that the judge alone gives."
     return Table("Raters and the judge", columns, tuple(rows), note)
 
 
 def raters_table(labels: ByRater) -> Table:
     """Return how raters agree with each other where both decided."""
-    names, rows = sorted(labels), []
-    for i, first in enumerate(names):
-        for second in names[i + 1 :]:
-            pairs = [
-                (met, other)
-                for text, items in labels[first].items()
-                for item, met in items.items()
-                if met is not None and (other := labels[second].get(text, {}).get(item)) is not None
-            ]
-            rows.append((first, second, *_cells(agreement(pairs))))
-    columns = ("First", "Second", "Points", "Agree", "Kappa", "AC1", "Only first", "Only second")
+    rows = []
+    for first, second in itertools.combinations(sorted(labels), 2):
+        pairs: Pairs = defaultdict(list)
+        for text, items in labels[first].items():
+            for item, met in items.items():
+                other = labels[second].get(text, {}).get(item)
+                if met is not None and other is not None:
+                    pairs[text].append((met, other))
+        rows.append((first, second, *_cells(pairs)))
+    columns = ("First", "Second", *_COLUMNS, "Only first", "Only second")
     return Table("Raters among each other", columns, tuple(rows))
 
 
-def _cells(found: Agreement | None) -> tuple[str, ...]:
-    if found is None:
-        return ("0", "–", "–", "–", "–", "–")
-    kappa = "–" if found.kappa is None else f"{round(found.kappa, 2) + 0:.2f}"
-    return (
-        str(found.n),
-        f"{found.agree:.0%}",
-        kappa,
-        f"{found.ac1:.2f}",
-        str(found.only_first),
-        str(found.only_second),
-    )
+_COLUMNS = ("Texts", "Points", "Agree", "AC1", "Alpha")
+
+
+def _cells(pairs: Pairs) -> tuple[str, ...]:
+    """Return the measures with their intervals, texts resampled whole."""
+    every = [pair for said in pairs.values() for pair in said]
+    found = agreement([[(2, a + b) for a, b in said] for said in pairs.values()])
+    alone = (sum(a > b for a, b in every), sum(b > a for a, b in every))
+    measures = (interval(found[name]) for name in ("same", "ac1", "alpha"))
+    return (str(len(pairs)), str(len(every)), *measures, *map(str, alone))
 
 
 def gain(found: Sequence[Task], labels: ByRater) -> str:
@@ -133,14 +119,14 @@ def gain(found: Sequence[Task], labels: ByRater) -> str:
     The half-width of the 95 % interval of prediction-powered inference (Angelopoulos et al. 2023), with one
     disagreement each way added, since a few texts on which all agree do not prove that all would.
     """
-    differences = [d for task in found if (d := _difference(task, labels)) is not None]
+    differences = [(d, 1 / task.chance) for task in found if (d := _difference(task, labels)) is not None]
     read, total = len(differences), len(found)
     if read < ENOUGH:
         return (
             f"{read} of {total:,} texts decided without doubt; after {ENOUGH} the gain of more is told here."
         )
     judged = np.array([t.sample.score.marks.full_marks for t in found if t.sample.score])
-    spread = float(np.var([*differences, 1.0, -1.0]))
+    spread = _spread([*differences, (1.0, 0.75), (-1.0, 0.75)])
 
     def half(m: int) -> float:
         return Z95 * math.sqrt(float(judged.var()) / total + spread / min(m, total))
@@ -148,6 +134,13 @@ def gain(found: Sequence[Task], labels: ByRater) -> str:
     more = "; ".join(f"{read + n}: ±{half(read + n):.2f}" for n in (20, 50, 100) if read + n <= total)
     known = f"{read} of {total:,} texts decided: full marks, corrected by them, known to ±{half(read):.2f}"
     return f"{known}. With {more}." if more else f"{known}."
+
+
+def _spread(weighted: Sequence[tuple[float, float]]) -> float:
+    """Return the variance that one value adds to a weighted mean, times the number of values."""
+    d, weight = np.array(weighted).T
+    mean = (weight @ d) / weight.sum()
+    return float(len(d) * (weight**2 @ (d - mean) ** 2) / weight.sum() ** 2)
 
 
 def _difference(task: Task, labels: ByRater) -> float | None:

@@ -48,8 +48,8 @@ LAYERS = [
     {"statistics", "columns", "parquet", "calibration"},
     {"domains", "stages", "graders", "backends", "styles", "methods", "calls", "released", "runs"}
     | {"shown", "live"},
-    {"plugins", "attacks", "known_texts", "page", "pairing", "verdict", "spot", "calibrated"},
-    {"pipeline", "baseline"},
+    {"plugins", "attacks", "known_texts", "page", "pairing", "verdict", "calibrated"},
+    {"pipeline", "baseline", "spot"},
     {"anchors"},
     {"evaluate"},
     {

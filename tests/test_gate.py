@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
 import msgspec
 import pytest
+import yaml
 
 from skillmix_eval.baseline import read_baseline, write_accepted
 from skillmix_eval.board_page import files
+from skillmix_eval.cli.main import cli
 from skillmix_eval.errors import BadInputError
-from skillmix_eval.gate import fixed, replay, unpaired
+from skillmix_eval.gate import Limits, fixed, replay, unpaired
 from skillmix_eval.leaderboard import leaderboard
 from skillmix_eval.runs import Run
 from skillmix_eval.verdict import Outcome, Policy, junit, make_policy, markdown, sentences
@@ -104,8 +107,10 @@ def test_replay_stops_early() -> None:
     found = replay(*runs, policy())
     assert found.questions < 120
     assert found.available == 300
+    few = replay(*runs, policy(), Limits(most=3))
+    assert (few.outcome, few.questions, few.available) == ("inconclusive", 3, 300)
     assert replay(*runs, policy()) == found
-    assert replay(*runs, policy(), seed=1) != found
+    assert replay(*runs, policy(), Limits(seed=1)) != found
     checked = found.checks[0]
     assert checked.low <= checked.change <= checked.high
     assert checked.against_no_drop >= 20
@@ -333,6 +338,7 @@ def test_a_failed_gate_accepts_nothing(tmp_path: Path, capsys: pytest.CaptureFix
         (["--baseline", "OLD"], "Give --candidate"),
         (["--baseline", "OLD", "--candidate", "NEW", "--student", "embedded"], "not both"),
         (["--baseline", "OLD", "--student", "embedded"], "--sequential"),
+        (["--baseline", "OLD", "--candidate", "NEW", "--max", "9"], "add --sequential"),
         (["--baseline", "none", "--candidate", "NEW"], "There is no run folder none"),
         (["--baseline", "last", "--baseline-file", "none", "--candidate", "NEW"], "accept a first run"),
         (["--baseline", "OLD", "--candidate", "NEW", "--drop", "2"], "drop"),
@@ -395,6 +401,22 @@ def test_checkpoints(
 def test_finished_checkpoints(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Finished runs of the checkpoints are told apart at a fixed size as well."""
     older, newer = trained / "older", trained / "newer"
-    cli = Cli(capsys)
-    assert cli("gate", "--baseline", older, "--candidate", newer).code == 0
-    assert cli("gate", "--baseline", newer, "--candidate", older).code == 10
+    run = Cli(capsys)
+    assert run("gate", "--baseline", older, "--candidate", newer).code == 0
+    assert run("gate", "--baseline", newer, "--candidate", older).code == 10
+
+
+# --- the guide
+
+
+def test_documented_policy_and_workflow() -> None:
+    """The guide's policy is one, and its commands have only options that there are."""
+    guide = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+    policy_file, workflow = (yaml.safe_load(b) for b in re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL))
+    assert len(make_policy(policy_file, "the guide").checks) == 3
+    assert [s for s in workflow["jobs"]["gate"]["steps"] if "skillmix gate" in s.get("run", "")]
+    for command, options in re.findall(r"skillmix (\w+)((?: +(?:\\\n +)?[^\s`#]+)*)", guide):
+        found = cli.commands.get(command)
+        assert found, command
+        known = {o for p in found.params for o in p.opts}
+        assert {o for o in options.split() if o.startswith("--")} <= known, options

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from skillmix_eval import spot
+from skillmix_eval.calibrated import draw_from, drawn, key
 from skillmix_eval.labels import Label
 from skillmix_eval.records import SENTENCE_LIMIT
 from skillmix_eval.runs import Run
@@ -32,10 +31,19 @@ def test_a_text_is_read_once() -> None:
 
 
 def test_the_order_is_random() -> None:
-    """The first texts are a sample of all: neither in the run's order nor good ones first."""
+    """The first texts are a sample of all, in which those that the judge failed stand twice as often."""
     runs = [make_run([f"g{i}" for i in range(200)]), make_run([f"b{i}" for i in range(200)], PART)]
-    first = spot.tasks(runs)[:100]
-    assert 25 <= sum(t.sample.score is not None and t.sample.score.marks.full_marks == 1 for t in first) <= 75
+    first = spot.tasks(runs)[:120]
+    assert 25 <= sum(t.sample.score is not None and t.sample.score.marks.full_marks == 1 for t in first) <= 55
+
+
+@pytest.mark.parametrize("n", [5, 40, 90])
+def test_the_first_are_those_that_calibrate_draws(n: int) -> None:
+    """Whoever labels the first texts labels the ones that `skillmix calibrate` draws from the run."""
+    good, bad = make_run([f"g{i}" for i in range(50)]), make_run([f"b{i}" for i in range(100)], PART)
+    run = Run(good.spec, good.info, (*good.samples, *bad.samples))
+    wanted = {key(s) for s in drawn(run.samples, draw_from(run.samples, "judge", n))}
+    assert wanted == {task.key for task in spot.tasks([run])[: len(wanted)]}
 
 
 def test_raters_are_blind() -> None:
@@ -70,35 +78,19 @@ def test_done() -> None:
     assert not spot.is_done(task, spot.by_rater(said[1:])["ada"])
 
 
-def test_agreement_values() -> None:
-    """The measures are those of the textbook: 40 of 50 alike, one side giving 25, the other 35."""
-    pairs = [(True, True)] * 25 + [(False, True)] * 10 + [(False, False)] * 15
-    found = spot.agreement(pairs)
-    assert found is not None
-    assert found.agree == pytest.approx(0.8)
-    assert found.kappa == pytest.approx(0.6)  # (0.8 - 0.5) / (1 - 0.5)
-    assert found.ac1 == pytest.approx((0.8 - 0.48) / (1 - 0.48))
-    assert (found.only_first, found.only_second) == (0, 10)
-
-
-@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=30))
-def test_agreement_bounds(pairs: list[tuple[bool, bool]]) -> None:
-    """Whatever is said, the measures are at most 1, and 1 only where all agree."""
-    found = spot.agreement(pairs)
-    assert found is not None
-    for value in (found.kappa, found.ac1):
-        assert value is None or (value < 1) == (found.agree < 1)
-
-
 def test_agreement_tables() -> None:
     """Raters are set against the judge by item, and against each other; unsure counts for neither."""
     found = spot.tasks([make_run(["x", "y"], PART)])
     said = [*labels_of(found[0]), *labels_of(found[0], False, "bob"), *labels_of(found[1], None, "bob")]
     grouped = spot.by_rater(said)
     rows = {row[:2]: row[2:] for row in spot.judge_table(found, grouped).rows}
-    assert rows["ada", "Skills"][:2] == ("3", "67%")
-    assert rows["bob", "Skills"][:2] == ("3", "33%")
-    assert spot.raters_table(grouped).rows[0][:4] == ("ada", "bob", "5", "0%")
+    assert rows["ada", "Skills"][:2] == ("1", "3")
+    assert rows["ada", "Skills"][2].startswith("0.67 [")
+    assert rows["ada", "Skills"][-2:] == ("0", "1")  # the judge did not give the first skill's point
+    assert rows["bob", "Skills"][2].startswith("0.33 [")
+    (row,) = spot.raters_table(grouped).rows
+    assert row[:4] == ("ada", "bob", "1", "5")
+    assert row[4].startswith("0.00 [")
 
 
 def test_gain() -> None:
