@@ -349,6 +349,14 @@ def _notes(models: Sequence[_Model], places: Sequence[Place], ks: Sequence[int])
         yield f"Runs were made by several versions of skillmix-eval: {', '.join(versions)}."
 
 
+def _invalid(models: Sequence[_Model]) -> Iterable[str]:
+    """Say whose judge was shown by texts of known grade to be none."""
+    for model in models:
+        known = [r.info.anchors for r in model.runs if r.info.anchors]
+        for fault in dict.fromkeys(fault for anchors in known for fault in anchors.faults):
+            yield f"{model.student}: its run is invalid, since {fault}."
+
+
 def listed(ks: Iterable[int]) -> str:
     """Return '1, 2, 3'."""
     return ", ".join(map(str, sorted(ks)))
