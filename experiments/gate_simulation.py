@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,10 @@ OUT = Path(__file__).parents[1] / "results" / "statistics"
 CHUNK = 200
 
 
-def sequential(gates: int) -> list[dict[str, Any]]:
+def sequential(gates: int, streams: Mapping[float, int] = STREAM) -> list[dict[str, Any]]:
     """Return error rates and questions used by the sequential gate, and by a fixed-size test beside it."""
     rows = []
-    for allowed, length in STREAM.items():
+    for allowed, length in streams.items():
         fixed = pairs_to_decide(Rates(BASELINE, allowed, CORRELATION), ALPHA, BETA)
         for drop in (0.0, allowed / 2, allowed, 0.10, 0.20) if allowed < 0.1 else (0.0, 0.05, 0.1, 0.2):
             rates = Rates(BASELINE, drop, CORRELATION)
