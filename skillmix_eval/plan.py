@@ -16,6 +16,8 @@ from .stats import estimate
 
 SIZES = (30, 100, 300, 1000, 3000)
 DROPS = (0.02, 0.05, 0.10, 0.15, 0.20, 0.30)
+LONGEST = 4000  # questions of a simulated gate
+UNDECIDED = 0.1  # share of simulated gates from which on a mean says too little
 _PAPER = 100  # questions per k in SKILL-MIX
 
 
@@ -86,10 +88,10 @@ def plan(assumed: Assumed, price: Price | None = None) -> Planned:
     a = _checked(assumed)
     rates = Rates(a.baseline, a.drop, a.correlation)
     fixed = planning.pairs_to_decide(rates, a.alpha, a.beta)
-    most = 2 * fixed
+    most = min(2 * fixed, LONGEST)
     drops = [d for d in dict.fromkeys((0.0, a.drop / 2, a.drop, 2 * a.drop, 0.2)) if d < a.baseline]
     sequential = tuple(
-        planning.simulate(Rates(a.baseline, d, a.correlation), a.drop, a.alpha, a.beta, min(most, 4000))
+        planning.simulate(Rates(a.baseline, d, a.correlation), a.drop, a.alpha, a.beta, most)
         for d in sorted(drops)
     )
     cost = price.of_text if price else None
@@ -100,12 +102,26 @@ def plan(assumed: Assumed, price: Price | None = None) -> Planned:
         ("compare, same questions", planning.pairs_to_see(rates, a.power, a.alpha), fits),
         ("compare, other questions", planning.pairs_unpaired(rates, a.power, a.alpha), fits),
         ("gate, fixed size", fixed, rates_of_error),
-        ("gate, sequential, no drop", round(sequential[0].mean), f"mean; {rates_of_error}"),
-        (f"gate, sequential, drop {large.true_drop:g}", round(large.mean), f"mean; {rates_of_error}"),
+        (
+            "gate, sequential, no drop",
+            round(sequential[0].mean),
+            _mean_of(sequential[0], rates_of_error, most),
+        ),
+        (
+            f"gate, sequential, drop {large.true_drop:g}",
+            round(large.mean),
+            _mean_of(large, rates_of_error, most),
+        ),
     )
     needs = tuple(Need(way, n, note, None if cost is None else n * cost) for way, n, note in ways)
     sights = tuple(_sight(n, a) for n in SIZES)
     return Planned(a, planning.discordance(rates), needs, sequential, sights, cost)
+
+
+def _mean_of(found: Sequential, rates_of_error: str, most: int) -> str:
+    if found.undecided < UNDECIDED:
+        return f"mean; {rates_of_error}"
+    return f"at least: {found.undecided:.0%} are undecided after {most:,}, where the simulation ends"
 
 
 def _checked(a: Assumed) -> Assumed:
@@ -195,7 +211,7 @@ def _sequential_table(found: Planned) -> Table:
     columns = ("True drop", "Mean", "Median", "90 %", "Alarm", "Pass", "Undecided")
     note = (
         "Questions that a sequential gate uses before it decides, by simulation of 400 gates with a fixed "
-        f"seed; it gives up after {min(4000, 2 * found.needs[2].questions):,}."
+        f"seed; it gives up after {min(LONGEST, 2 * found.needs[2].questions):,}."
     )
     return Table(f"Sequential gate, allowed drop {found.assumed.drop:g}", columns, cells, note)
 

@@ -46,6 +46,13 @@ def test_what_questions_see(found: Planned) -> None:
     assert paper.rows[-1][2] == "yes"
 
 
+def test_a_drop_too_small_to_simulate() -> None:
+    """Where the simulation ends before the gates decide, its mean is said to be a lower end."""
+    needs = {n.way: n for n in plan(Assumed(drop=0.02)).needs}
+    assert "are undecided after 4,000" in needs["gate, sequential, no drop"].note
+    assert needs["gate, sequential, drop 0.2"].note.startswith("mean;")
+
+
 def test_price(found: Planned) -> None:
     """The price is that of student and judge together, per question and for each way."""
     per_text = (1000 * 0.5 + 100 * 2 + 2000 * 2 + 500 * 8) / 1e6
