@@ -343,9 +343,18 @@ def _notes(models: Sequence[_Model], places: Sequence[Place], ks: Sequence[int])
     for model in models:
         if info.judge.split(";")[0] == model.student.split(";")[0]:
             yield f"{model.student} is judged by itself, which may favour it."
+    yield from _invalid(models)
     versions = sorted({r.info.version for m in models for r in m.runs})
     if len(versions) > 1:
         yield f"Runs were made by several versions of skillmix-eval: {', '.join(versions)}."
+
+
+def _invalid(models: Sequence[_Model]) -> Iterable[str]:
+    """Say whose judge was shown by texts of known grade to be none."""
+    for model in models:
+        known = [r.info.anchors for r in model.runs if r.info.anchors]
+        for fault in dict.fromkeys(fault for anchors in known for fault in anchors.faults):
+            yield f"{model.student}: its run is invalid, since {fault}."
 
 
 def listed(ks: Iterable[int]) -> str:
