@@ -48,14 +48,14 @@ def drawings(function: F) -> F:
     return function
 
 
-<<<<<<< HEAD
 def page(function: F) -> F:
     """Add --html, a page to read, and its figures."""
     file = click.Path(path_type=Path, dir_okay=False)
     return click.option("--html", type=file, help="Write the page, one self-contained file.")(
         drawings(function)
     )
-=======
+
+
 class _Share(click.ParamType):  # type: ignore[type-arg]
     """A share such as 5% or 0.05."""
 
@@ -101,7 +101,6 @@ def money(function: F) -> F:
 def take_money(given: dict[str, Any]) -> dict[str, Any]:
     """Take what `money` added out of the given settings, which are the run's own."""
     return {name: given.pop(name) for name in ("prices", "max_cost", "max_failed")}
->>>>>>> main
 
 
 def out(help: str) -> Callable[[F], F]:
