@@ -61,7 +61,13 @@ Fault = Callable[[Call], str | None]
 class Server:
     """Serves until the with-block ends. `fault` names how a call is to go wrong, or returns None."""
 
-    def __init__(self, student_s: float = 0.0, judge_s: float = 0.0, fault: Fault = lambda _: None) -> None:
+    def __init__(
+        self,
+        student_s: float = 0.0,
+        judge_s: float = 0.0,
+        fault: Fault = lambda _: None,
+        handler: type[BaseHTTPRequestHandler] | None = None,
+    ) -> None:
         self.calls: list[Call] = []
         self.most_in_flight: Counter[str] = Counter()
         self.errors: list[str] = []
@@ -70,7 +76,7 @@ class Server:
         self._in_flight: Counter[str] = Counter()
         self._attempts: Counter[str] = Counter()
         self._lock = threading.Lock()
-        self._http = _Http(("127.0.0.1", 0), _Handler)
+        self._http = _Http(("127.0.0.1", 0), handler or _Handler)
         self._http.chat = self
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
 

@@ -47,7 +47,7 @@ LAYERS = [
     },
     {"statistics", "columns", "parquet"},
     {"domains", "stages", "graders", "backends", "styles", "methods", "calls", "released", "runs", "shown"},
-    {"plugins", "page", "pairing", "verdict"},
+    {"plugins", "batches", "page", "pairing", "verdict"},
     {"pipeline", "baseline"},
     {"evaluate"},
     {"inputs", "lm_eval_logs", "leaderboard", "exports", "compare", "gate", "plan"},

@@ -127,6 +127,26 @@ class OpenAIBackend:
                 if not self._adapts(error, body):
                     raise self._fault(error) from None
 
+    def line(self, request: Request) -> dict[str, Any]:
+        """Return the body of a request, for a file of many."""
+        named = ((self._renamed.get(n, n), v) for n, v in self._body(request).items())
+        return {name: value for name, value in named if name is not None}
+
+    def answer(self, request: Request | None, status: int, content: bytes) -> Reply:
+        """Read an answer that came in a file; raises TransientError, CallFailedError or BackendError."""
+        if 200 <= status < 300:
+            return _read(content, self._where)
+        error = _Status(status, *_said(content), None)
+        if request is not None and self._adapts(error, self._body(request)):
+            raise TransientError(f"{self._where} takes it in other words: {self._clean(error.said)}")
+        raise self._fault(error)
+
+    def client(self) -> Any:
+        """Return a client of the openai package for this endpoint, for files and batches."""
+        import openai
+
+        return openai.AsyncOpenAI(api_key=self._key or "none", base_url=self._where)
+
     async def _post(self, body: dict[str | None, Any]) -> bytes:
         """Send a request and return the answer's bytes; raises TransientError or _Status."""
         body.pop(None, None)
