@@ -101,7 +101,7 @@ def main() -> None:
     size = (folder / "samples.parquet").stat().st_size / 1e6
     lines += [
         "",
-        f"The folder's samples.parquet has {size:,.0f} MB. Memory is the largest of all so far.",
+        f"The folder's samples.parquet has {size:,.0f} MB.",
         "",
     ]
     OUT.write_text("\n".join(lines))

@@ -54,11 +54,13 @@ def ours(model: str, asked: list, rounds: int) -> tuple[list[float], int]:
 def bare(model: str, asked: list, rounds: int) -> tuple[list[float], int]:
     """Time `LLM.chat` with all prompts at once."""
     import vllm
+
     from skillmix_eval.backends._local import draw_seed, turns
 
     engine = vllm.LLM(model=model, **json.loads(os.environ.get("SKILLMIX_VLLM_ARGS") or "{}"))
     kinds = [
-        vllm.SamplingParams(temperature=r.temperature, max_tokens=r.max_tokens, seed=draw_seed(r)) for r in asked
+        vllm.SamplingParams(temperature=r.temperature, max_tokens=r.max_tokens, seed=draw_seed(r))
+        for r in asked
     ]
     chats = [turns(r) for r in asked]
     engine.chat(chats[:50], kinds[:50], use_tqdm=False)

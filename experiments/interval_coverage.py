@@ -39,6 +39,8 @@ GRADED = {
 }
 # skills listed, k, questions, sd of a skill's effect (logit), level (logit)
 CROSSED = (
+    (100, 3, 30, 1.0, 0.5),
+    (100, 2, 30, 1.0, 2.5),
     (100, 3, 300, 0.5, 0.5),
     (100, 3, 300, 1.0, 0.5),
     (100, 3, 100, 0.5, 0.0),

@@ -1,16 +1,17 @@
-"""What a gate compares with: a run folder, a run's scores.json, or the last accepted run of a repository."""
+"""What a gate compares with: a run folder, its scores.json, a leaderboard's row, or the last accepted run."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import yaml
 
-from .errors import BadInputError, StoreError
-from .figures import METRICS, Figures
+from .errors import BadInputError, StoreError, unknown
+from .figures import METRICS, Figure
 from .pairing import by_question, coverage, metric, question_mean
 from .records import Record
 from .runs import Run, RunInfo, read_run
@@ -37,18 +38,55 @@ class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     coverage: float
 
 
+class _OfK(msgspec.Struct, frozen=True):
+    """What is read of one k's figures; there is more in the files."""
+
+    k: int
+    texts: int
+    scored_texts: int
+    metrics: dict[str, Figure]
+
+
+class _Figures(msgspec.Struct, frozen=True):
+    by_k: tuple[_OfK, ...]
+
+
 class _Scores(msgspec.Struct, frozen=True):
     run: RunInfo
-    figures: Figures
+    figures: _Figures
 
 
-def read_baseline(given: str, accepted: Path = ACCEPTED) -> Run | Accepted:
-    """Read a run folder, a scores.json, or with "last" the accepted file and its run where that still is.
+class _Place(msgspec.Struct, frozen=True):
+    student: str
+    coverage: float
+    by_k: tuple[_OfK, ...]
 
-    Raises BadInputError when it is none of these.
+
+class _Board(msgspec.Struct, frozen=True):
+    domain: str
+    lists: str
+    split: str
+    protocol: str
+    judge: str
+    prompts: dict[str, str]
+    places: tuple[_Place, ...]
+
+
+class _Boards(msgspec.Struct, frozen=True):
+    boards: tuple[_Board, ...]
+
+
+def read_baseline(given: str, accepted: Path = ACCEPTED, like: RunInfo | None = None) -> Run | Accepted:
+    """Read a run folder, a scores.json, a row as leaderboard.json#student, or with "last" the accepted file.
+
+    The accepted file leads to its run where that still is. Of the tables in which a student has a row, that
+    of runs like `like` is taken. Raises BadInputError when it is none of these.
     """
     if given == LAST:
         return _last(accepted)
+    file, row, student = given.partition(".json#")
+    if row:
+        return _of_leaderboard(Path(file + ".json"), student, like)
     path = Path(given)
     if path.is_file() and path.suffix == ".json":
         return _of_scores(path)
@@ -82,16 +120,59 @@ def _of_scores(path: Path) -> Accepted:
             f"{path} holds the best of several texts, which is never compared; give the run folder instead."
         )
     rows = found.figures.by_k
-    figures = {
-        m: {
-            r.k: Mean(r.metrics[m].estimate.value or 0.0, r.metrics[m].estimate.n)
-            for r in rows
-            if r.metrics[m].estimate.n
-        }
-        for m in METRICS
-    }
     texts = sum(r.texts for r in rows)
-    return Accepted("", found.run, figures, sum(r.scored_texts for r in rows) / texts if texts else 0.0)
+    covered = sum(r.scored_texts for r in rows) / texts if texts else 0.0
+    return Accepted("", found.run, _means(rows), covered)
+
+
+def _means(rows: Iterable[_OfK]) -> dict[str, dict[int, Mean]]:
+    found: dict[str, dict[int, Mean]] = {m: {} for m in METRICS}
+    for row in rows:
+        for m in METRICS:
+            of_k = row.metrics[m].estimate
+            if of_k.n:
+                found[m][row.k] = Mean(of_k.value or 0.0, of_k.n)
+    return found
+
+
+def _of_leaderboard(path: Path, student: str, like: RunInfo | None) -> Accepted:
+    try:
+        boards = msgspec.json.decode(path.read_bytes(), type=_Boards).boards
+    except (msgspec.MsgspecError, OSError) as error:
+        raise BadInputError(f"{path} is no leaderboard.json: {error}.") from None
+    rows = [_row(board, place) for board in boards for place in board.places if place.student == student]
+    if not rows:
+        raise unknown("model of this leaderboard", student, {p.student for b in boards for p in b.places})
+    if like and len(rows) > 1:
+        alike = [row for row in rows if _comparable(row.info) == _comparable(like)]
+        if not alike:
+            raise BadInputError(
+                f"{student} has {len(rows)} rows in {path}, none with the candidate's domain, lists, split, "
+                "protocol, prompts and judge."
+            )
+        return alike[0]
+    return rows[0]
+
+
+def _row(board: _Board, place: _Place) -> Accepted:
+    info = RunInfo(
+        student=place.student,
+        judge=board.judge,
+        protocol=board.protocol,
+        reduce="mean",
+        domain=board.domain,
+        lists=board.lists,
+        split=board.split,
+        seed=0,
+        sampler="",
+        prompts=board.prompts,
+        version="",
+    )
+    return Accepted("", info, _means(place.by_k), place.coverage)
+
+
+def _comparable(info: RunInfo) -> tuple[object, ...]:
+    return info.domain, info.lists, info.split, info.protocol, info.prompts, info.judge
 
 
 def accept(run: Run, where: str) -> Accepted:

@@ -1,7 +1,7 @@
 """Model calls by way of files: /v1/files and /v1/batches, cheaper and slower than one call at a time.
 
 Wraps a backend that can write its requests into a file. Calls that wait at the same time make up one batch;
-which batches are under way is kept in the store's file, so that a run that is closed goes on with them days later.
+which batches are under way is kept in the store's file, so that a closed run goes on with them days later.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class Block(msgspec.Struct, frozen=True):
     k: int
     skills: np.ndarray  # (Q, k) codes, in the order asked
     topic: np.ndarray  # (Q,) codes
-    question: np.ndarray  # (T,) row of the text's question
+    question: np.ndarray  # (T,) row of the text's question, ascending
     status: np.ndarray  # (T,) place in STATUSES
     scored: np.ndarray  # (T,) bool
     earned: np.ndarray  # (T, k) 1 where the skill's point was earned and the skill not named, else 0
@@ -80,6 +80,7 @@ def columns_of(samples: Sequence[Sample] | Columns) -> Columns:
 def _block(k: int, samples: Sequence[Sample], skills: Mapping[str, int], topics: Mapping[str, int]) -> Block:
     questions = dict(sorted({s.question.id: s.question for s in samples}.items()))
     rows = {question: row for row, question in enumerate(questions)}
+    samples = sorted(samples, key=lambda s: rows[s.question.id])
     scores = [s.score for s in samples]
     no_marks, no_points = (0.0,) * len(METRICS), (0.0,) * len(ITEMS)
     return Block(
@@ -132,13 +133,16 @@ def reduced(groups: np.ndarray, values: np.ndarray, how: str = "mean") -> tuple[
 
     `groups` has shape (n,), `values` (n,) or (n, m): columns are reduced apart.
     """
-    order = np.argsort(groups, kind="stable")
-    ordered = groups[order]
-    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])) if len(ordered) else ordered[:0]
+    if (groups[1:] < groups[:-1]).any():
+        order = np.argsort(groups, kind="stable")
+        groups, values = groups[order], values[order]
+    if not len(groups):
+        return groups, values
+    starts = np.flatnonzero(np.append(True, groups[1:] != groups[:-1]))
     if len(starts) == len(groups):  # one value each
-        return ordered, values[order]
+        return groups, values
     if how == "max":
-        return ordered[starts], np.maximum.reduceat(values[order], starts)
-    counts = np.diff(np.append(starts, len(ordered)))
-    found = np.add.reduceat(values[order], starts) / (counts if values.ndim == 1 else counts[:, None])
-    return ordered[starts], found
+        return groups[starts], np.maximum.reduceat(values, starts)
+    counts = np.diff(np.append(starts, len(groups)))
+    found = np.add.reduceat(values, starts) / (counts if values.ndim == 1 else counts[:, None])
+    return groups[starts], found

@@ -19,6 +19,7 @@ from .statistics import crossed, paired
 from .texts import count_sentences, words
 
 _NAMING_ALLOWED = "Full marks, naming allowed"
+_LENGTHS = ("Words", "Sentences")
 FALSE_SHARE = 0.10  # Benjamini-Hochberg level for categories and skills
 
 
@@ -39,6 +40,7 @@ class Change(Record, frozen=True, gc=False):
     """Something other than skill that changed, per question: its two means and the difference."""
 
     label: str
+    n: int
     old: float
     new: float
     value: float
@@ -53,6 +55,8 @@ class Comparison(Record, frozen=True, gc=False):
     new: str
     judge: str
     protocol: str
+    domain: str
+    lists: str
     shared: Shared
     correlation: float | None  # of full marks within a question
     overall: tuple[Row, ...]  # each metric over all shared questions
@@ -78,6 +82,8 @@ def compare(old: Run, new: Run, show_private: bool = False) -> Comparison:
         new=new.info.student,
         judge=old.info.judge,
         protocol=old.info.protocol,
+        domain=old.info.domain,
+        lists=old.info.lists,
         shared=both.shared,
         correlation=paired.correlation(both.values(marks, False), both.values(marks, True)),
         overall=overall,
@@ -147,8 +153,8 @@ def _shrunk(rows: Sequence[Row], sides: dict[str, tuple[list[float], list[float]
 
 def _changes(both: Pairing) -> tuple[Change, ...]:
     measures: dict[str, Callable[[Sample, Score], float]] = {
-        "Words": lambda s, _: float(len(words(s.text.text))),
-        "Sentences": lambda s, _: float(count_sentences(s.text.text)),
+        _LENGTHS[0]: lambda s, _: float(len(words(s.text.text))),
+        _LENGTHS[1]: lambda s, _: float(count_sentences(s.text.text)),
         "Texts that name a skill": lambda _, score: float(bool(score.named)),
         "Texts refused, empty or echoed": lambda s, _: float(s.text.status is not TextStatus.OK),
         _NAMING_ALLOWED: lambda _, score: score.marks_naming_allowed.full_marks,
@@ -156,8 +162,12 @@ def _changes(both: Pairing) -> tuple[Change, ...]:
     found = []
     for label, measure in measures.items():
         old, new = both.values(measure, False), both.values(measure, True)
-        low, value, high = paired.mean_interval(np.subtract(new, old))
-        found.append(Change(label, float(np.mean(old)), float(np.mean(new)), value, low, high))
+        if label in _LENGTHS:
+            low, value, high = paired.mean_interval(np.subtract(new, old))
+        else:
+            share = paired.difference(old, new)
+            low, value, high = (x or 0.0 for x in (share.low, share.value, share.high))
+        found.append(Change(label, len(old), float(np.mean(old)), float(np.mean(new)), value, low, high))
     return tuple(found)
 
 
@@ -213,10 +223,10 @@ def _group_table(title: str, what: str, rows: Sequence[Row], brief: bool = True)
 
 def _changes_table(changes: Sequence[Change]) -> Table:
     cells = tuple(
-        (c.label, f"{c.old:.2f}", f"{c.new:.2f}", f"{c.value:+.2f} [{c.low:+.2f}, {c.high:+.2f}]")
+        (c.label, str(c.n), f"{c.old:.2f}", f"{c.new:.2f}", f"{c.value:+.2f} [{c.low:+.2f}, {c.high:+.2f}]")
         for c in changes
     )
-    return Table("What else changed", ("Per text", "Old", "New", "Difference"), cells)
+    return Table("What else changed", ("Per text", "n", "Old", "New", "Difference"), cells)
 
 
 def _extremes(rows: Sequence[Row], many: int = 5) -> tuple[Row, ...]:

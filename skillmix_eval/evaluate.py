@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from . import __version__, pipeline
+from .anchors import FIRST_INDEX, anchors, read_anchors
 from .calls import Caller, Spend, call_key
 from .domain import Domain, load_domain
 from .errors import BadInputError
@@ -24,7 +26,7 @@ from .plugins import load_backend, load_graders, load_style
 from .records import Question, Sample
 from .runs import Run, RunInfo, StoredRun
 from .spec import Protocol, RunSpec, label, make_spec, write_spec
-from .stages.agreement import agreements
+from .stages.agreement import agreements, decoys
 from .stages.imitation import Assumption, beyond_imitation
 from .stages.profile import profile
 from .stages.prompt import draft_request
@@ -95,7 +97,8 @@ class Foreseen(msgspec.Struct, frozen=True):
     questions: int
     texts: int
     student_calls: int
-    judge_calls: int
+    judge_calls: int  # those on anchors among them
+    anchors: int
     drafts_stored: int
 
 
@@ -104,7 +107,7 @@ def foresee(setting: Setting, models: Models, store: Store | None) -> Foreseen:
     spec, protocol, texts = setting.spec, setting.protocol, setting.texts
     student = models.student
     assert student is not None  # noqa: S101  only what asks a student is foreseen
-    asked = 0
+    asked, anchored = 0, spec.anchors if any(models.judges) else 0
     for job in jobs_for(setting.questions(), protocol.texts) if store else ():
         first = draft_request(job.question, job.index, setting.draft, spec.student)
         asked += store is not None and store.get(call_key(student.identity, first)) is not None
@@ -112,7 +115,8 @@ def foresee(setting: Setting, models: Models, store: Store | None) -> Foreseen:
         questions=texts // protocol.texts,
         texts=texts,
         student_calls=texts * (2 if protocol.refine else 1),
-        judge_calls=texts * protocol.gradings * sum(judge is not None for judge in models.judges),
+        judge_calls=(texts + anchored) * protocol.gradings * sum(j is not None for j in models.judges),
+        anchors=anchored,
         drafts_stored=asked,
     )
 
@@ -165,11 +169,24 @@ async def _evaluate(
     on_sample: Callable[[Sample], None],
     jobs: Sequence[Job] | None,
 ) -> Result:
+    spec = setting.spec
     work = jobs if jobs is not None else jobs_for(setting.questions(), setting.protocol.texts)
+    known = anchors(spec, spec.anchors) if spec.anchors and any(models.judges) else []
+
+    def seen(sample: Sample) -> None:
+        if sample.text.index < FIRST_INDEX:
+            on_sample(sample)
+
     async with opened(setting, models, store) as plan:
-        samples = await pipeline.run(plan, work, on_sample)
+        every: Iterable[Job] = chain((a.job for a in known), work)
+        if sum(getattr(b, "fills_device", False) for b in (models.student, *models.judges)) > 1:
+            every = await pipeline.write_all(plan, every)
+            await plan.ask_student.backend.aclose() if plan.ask_student else None
+        samples = await pipeline.run(plan, every, seen)
     info = describe(setting, plan.fingerprint)
-    return Result(Run(setting.spec, info, samples), spent(plan))
+    if known:
+        info = msgspec.structs.replace(info, anchors=read_anchors(known, samples[: len(known)]))
+    return Result(Run(spec, info, samples[len(known) :]), spent(plan))
 
 
 @asynccontextmanager
@@ -250,6 +267,8 @@ def run_figures(
         figures,
         reasons=() if hidden else figures.reasons,
         agreement=agreements(run.samples) if columns.most_gradings > 1 else (),
+        decoys=None if run.info.judge.startswith("rules/") else decoys(run.samples),
+        anchors=run.info.anchors,
         profile=profile(columns, labels),
         beyond=beyond_imitation(columns, figures, assumptions),
     )
@@ -320,7 +339,8 @@ def report_header(info: RunInfo) -> list[str]:
         f"Questions: {lists}, sampler {info.sampler}, seed {info.seed}",
         f"Prompts: {prompts}; skillmix-eval {info.version}",
     ]
-    return [*lines, *(f"Note: {note}" for note in info.notes)]
+    faults = info.anchors.faults if info.anchors else ()
+    return [*(f"INVALID RUN: {fault}." for fault in faults), *lines, *(f"Note: {n}" for n in info.notes)]
 
 
 def scores_json(info: RunInfo, figures: Figures) -> bytes:

@@ -151,6 +151,22 @@ class Agreement(Record, frozen=True, gc=False):
     effective: float | None
 
 
+class Anchors(Record, frozen=True, gc=False):
+    """What the judge made of texts whose grade is known; shares have Clopper-Pearson intervals.
+
+    Full marks here are those points that the judge decides: all but the sentence limit and naming.
+    """
+
+    good: Estimate  # share of known-good texts that were denied full marks
+    bad: Estimate  # share of known-bad texts that got full marks
+    attacked: Estimate  # the same of bad texts with an attack on the judge in them
+    unscored: int
+    calls: int
+    usage: Usage
+    marks: dict[str, str]  # the judge's points for each anchor, one digit per item; empty where unscored
+    faults: tuple[str, ...] = ()  # why the run is not valid
+
+
 class Figures(Record, frozen=True, gc=False):
     """Everything a report shows."""
 
@@ -166,3 +182,5 @@ class Figures(Record, frozen=True, gc=False):
     profile: Profile = Profile()
     beyond: tuple[Beyond, ...] = ()
     agreement: tuple[Agreement, ...] = ()
+    decoys: Estimate | None = None  # share of readable judge calls that found a decoy
+    anchors: Anchors | None = None

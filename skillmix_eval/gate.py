@@ -23,7 +23,7 @@ from .pairing import Pairing, by_question, caveats, coverage, metric, must_agree
 from .pipeline import jobs_for, run
 from .records import Question, Sample
 from .runs import Run, RunInfo
-from .spec import ModelSpec
+from .spec import ModelSpec, label
 from .statistics import evalue, paired
 from .store import Store
 from .verdict import EXIT_CODES, Check, Checked, Outcome, Policy, Verdict
@@ -49,21 +49,24 @@ def fixed(old: Run, new: Run, policy: Policy) -> Verdict:
 def replay(old: Run, new: Run, policy: Policy, seed: int = 0) -> Verdict:
     """Judge two finished runs sequentially: their shared questions in random order, until it is safe."""
     both = pair(old, new)
-    order = _order([q.id for q in both.questions], new.info.student, seed)
+    order = _order([q.id for q in both.questions], label(new.spec.student), seed)
     both = both.part([i for _, i in sorted((order[q.id], i) for i, q in enumerate(both.questions))])
     found = [_sequential_check(both, check, policy) for check in policy.checks]
-    n = len(both.questions)
-    return _verdict(_basis("sequential", old, new, _needed(found, n), n), found, policy)
+    needed = _needed(both.questions, policy, found)
+    return _verdict(_basis("sequential", old, new, needed, len(both.questions)), found, policy)
 
 
 def unpaired(old: Accepted, new: Run, policy: Policy) -> Verdict:
     """Judge a finished run against bare figures: other questions, so far less is seen."""
-    must_agree(old.info, new.info)
+    must_agree(old.info, new.info, questions=False)
     figures = accept(new, "").figures
     found = _holm([_unpaired_check(old.figures, figures, check, policy) for check in policy.checks], policy)
     covered = (old.coverage, coverage(new.samples))
     questions = sum(m.n for m in figures["full_marks"].values())
-    note = "The baseline's run is gone, so only its figures were compared, not question by question."
+    note = (
+        "Of the baseline only the figures are known, so the models were not compared question by question: "
+        "far less is seen."
+    )
     basis = _Basis("unpaired", (old.info, new.info), covered, questions, questions, (note,))
     return _verdict(basis, found, policy)
 
@@ -75,10 +78,10 @@ def sequential(
     policy: Policy,
     limits: Limits | None = None,
     on_sample: Callable[[Sample], None] = lambda _: None,
-) -> tuple[Verdict, dict[str, object]]:
+) -> Verdict:
     """Ask a student the baseline's questions in random order until the decision is safe, within limits.
 
-    Returns the verdict and what was paid for. The order is fixed beforehand by the questions, the student
+    The order is fixed beforehand by the questions, the student
     and a seed, never by who answers first; the baseline is asked nothing.
     """
     setting = prepare(replace(old.spec, student=student), check_questions=False)
@@ -92,9 +95,9 @@ async def _sequential(
     policy: Policy,
     limits: Limits,
     on_sample: Callable[[Sample], None],
-) -> tuple[Verdict, dict[str, object]]:
+) -> Verdict:
     questions = {q: s[0].question for q, s in by_question(old.samples).items() if any(x.score for x in s)}
-    order = _order(list(questions), setting.spec.student.model, limits.seed)
+    order = _order(list(questions), label(setting.spec.student), limits.seed)
     waiting = [questions[q] for q in sorted(questions, key=order.__getitem__)]
     _covers(waiting, policy)
     asked: list[Sample] = []
@@ -111,11 +114,11 @@ async def _sequential(
             taken = {q.id for q in batch}
             waiting, left = [q for q in waiting if q.id not in taken], left - len(batch)
             asked += await run(plan, jobs_for(batch, plan.protocol.texts), on_sample)
-        paid: dict[str, object] = dict(spent(plan))
+        paid = spent(plan)
     if pairs is None:
         raise BadInputError("No question was asked; give a --max of at least 1.")
     basis = _basis("sequential", old, Run(setting.spec, info, tuple(asked)), len(pairs.questions), len(order))
-    return _verdict(basis, found, policy), paid
+    return replace(_verdict(basis, found, policy), spend=paid)
 
 
 def _order(ids: Sequence[str], student: str, seed: int) -> dict[str, bytes]:
@@ -195,11 +198,10 @@ def _unpaired_check(
     """Compare means over the k of a check, each k counting the same."""
     sides = [_pooled(side[check.metric], check.k or tuple(old[check.metric])) for side in (old, new)]
     first, second = sides
-    found = _checked(check, policy, [first[0]], [second[0]], (0.0, 0.0))
-    half = 1.96 * math.sqrt(sum(p * (1 - p) / n + 1 / n**2 for p, n in sides))
+    low, high = paired.unpaired_interval(first, second)
+    found = _checked(check, policy, [first[0]], [second[0]], (-high, -low))
     no_drop, dropped = paired.unpaired_p(first, second, found.allowed)
-    low, high = max(-1.0, found.change - half), min(1.0, found.change + half)
-    return replace(found, n=second[1], low=low, high=high, against_no_drop=no_drop, against_drop=dropped)
+    return replace(found, n=second[1], against_no_drop=no_drop, against_drop=dropped)
 
 
 def _pooled(by_k: dict[int, Mean], ks: Sequence[int]) -> tuple[float, int]:
@@ -257,21 +259,41 @@ def _e(log_e: float) -> float:
     return math.exp(min(700.0, float(log_e)))
 
 
-def _needed(found: Sequence[Checked], there: int) -> int:
-    """Return how many questions a replayed gate would have asked; with several checks, all there are."""
-    required = [c for c in found if c.required]
-    if len(required) == 1 and required[0].outcome is not Outcome.INCONCLUSIVE:
-        return required[0].n
-    return there
+def _needed(questions: Sequence[Question], policy: Policy, found: Sequence[Checked]) -> int:
+    """Return how many questions, in this order, a replayed gate looked at before all checks were decided."""
+    looked: set[int] = set()
+    end = len(questions)
+    for check, checked in zip(policy.checks, found, strict=True):
+        if check.required:
+            rows = [i for i, q in enumerate(questions) if not check.k or q.k in check.k][: checked.n]
+            looked |= set(rows)
+            if checked.outcome is Outcome.REGRESSION:
+                end = min(end, rows[-1] + 1)
+    return sum(row < end for row in looked)
 
 
-def _outcome(found: Sequence[Checked], covered: tuple[float, float], policy: Policy) -> Outcome:
+def _outcome(found: Sequence[Checked], invalid: Sequence[str]) -> Outcome:
     outcomes = {c.outcome for c in found if c.required}
-    if min(covered) < policy.min_coverage:
+    if invalid:
         return Outcome.INVALID
     if Outcome.REGRESSION in outcomes:
         return Outcome.REGRESSION
     return Outcome.PASS if outcomes == {Outcome.PASS} else Outcome.INCONCLUSIVE
+
+
+def _invalid(basis: _Basis, policy: Policy) -> tuple[str, ...]:
+    """Return why no verdict can rest on these runs; nothing where one can."""
+    reasons = [
+        f"The run of {i.student} is invalid: {f}." for i in basis.infos if i.anchors for f in i.anchors.faults
+    ]
+    old, new = basis.covered
+    if min(basis.covered) < policy.min_coverage:
+        reasons.append(
+            f"Only {old:.1%} of the baseline's and {new:.1%} of the candidate's texts have a score, under "
+            f"the required {policy.min_coverage:.1%}: what is missing could decide. Look at the statuses in "
+            "`skillmix report`, then run or grade again."
+        )
+    return tuple(reasons)
 
 
 class _Basis(msgspec.Struct, frozen=True):
@@ -297,7 +319,8 @@ def _basis(mode: str, old: Run, new: Run, questions: int, available: int) -> _Ba
 
 
 def _verdict(basis: _Basis, found: Sequence[Checked], policy: Policy) -> Verdict:
-    outcome = _outcome(found, basis.covered, policy)
+    invalid = _invalid(basis, policy)
+    outcome = _outcome(found, invalid)
     old, new = basis.infos
     return Verdict(
         outcome=outcome,
@@ -313,5 +336,6 @@ def _verdict(basis: _Basis, found: Sequence[Checked], policy: Policy) -> Verdict
         coverage_old=basis.covered[0],
         coverage_new=basis.covered[1],
         policy=policy,
+        invalid=invalid,
         notes=basis.notes,
     )

@@ -1,4 +1,4 @@
-"""Which batches are under way: noted in the store file before they are paid for, until all answers are kept."""
+"""Which batches are under way: noted in the store's file before they are paid for, until all is kept."""
 
 from __future__ import annotations
 

@@ -222,6 +222,8 @@ class SkillMixTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval has no ty
 
     def _ask(self, jobs: Sequence[Job], on_sample: Callable[[Sample], None]) -> None:
         setting = self._share() if self._by_judge else self._setting
+        spec = msgspec.structs.replace(setting.spec, anchors=0)  # its results have no place for them
+        setting = msgspec.structs.replace(setting, spec=spec)
         models = load_models(setting, student=False)
         store = Store(self._store) if self._by_judge else None
         try:

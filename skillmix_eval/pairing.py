@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from .errors import BadInputError
+from .figures import Anchors
 from .records import Question, Record, Sample, Score
 from .runs import Run, RunInfo
 
+CHANGED = 0.2  # a judge that grades more of the anchors otherwise than before may be another
 _MUST_AGREE = {
     "domain": "run both on the same --domain",
     "lists": "run both on the same skills and topics; their definitions are part of the question",
@@ -18,6 +20,7 @@ _MUST_AGREE = {
     "prompts": "run one of them again with the other's prompts (or the same release of skillmix-eval)",
     "judge": "let one judge grade both: `skillmix grade RUN --judge JUDGE` asks no student again",
 }
+_SPLIT = {"split": "run both with the same --split, since skills differ in how hard they are"}
 
 
 class Shared(Record, frozen=True, gc=False):
@@ -91,9 +94,12 @@ def pair(old: Run, new: Run) -> Pairing:
     return Pairing(tuple(s[0].question for s in first), first, second, shared)
 
 
-def must_agree(old: RunInfo, new: RunInfo) -> None:
-    """Raise BadInputError, with what to do, unless both runs measure the same thing the same way."""
-    for name, advice in _MUST_AGREE.items():
+def must_agree(old: RunInfo, new: RunInfo, questions: bool = True) -> None:
+    """Raise BadInputError, with what to do, unless both runs measure the same thing the same way.
+
+    Where it is not question by question that they are compared, the split must be the same as well.
+    """
+    for name, advice in (_MUST_AGREE if questions else _MUST_AGREE | _SPLIT).items():
         first, second = getattr(old, name), getattr(new, name)
         if first != second:
             raise BadInputError(
@@ -108,9 +114,24 @@ def caveats(old: RunInfo, new: RunInfo) -> list[str]:
     if old.version != new.version:
         by_code = " and the judge is code, which may have changed" if old.judge.startswith("rules/") else ""
         notes.append(f"The runs were made by releases {old.version} and {new.version}{by_code}.")
+    notes += _drift(old.anchors, new.anchors)
     if "max" in (old.reduce, new.reduce):
         notes.append("The runs report the best of several texts; compared is the mean over texts.")
     return notes
+
+
+def _drift(old: Anchors | None, new: Anchors | None) -> list[str]:
+    """Say how far the judge graded the anchors of both runs alike: a judge may change behind its name."""
+    shared = sorted(old.marks.keys() & new.marks.keys()) if old and new else []
+    both = [(old.marks[i], new.marks[i]) for i in shared if old and new]
+    graded = [(a, b) for a, b in both if a and b]
+    changed = sum(a != b for a, b in graded)
+    if not changed:
+        return []
+    what = f"The judge graded {changed} of {len(graded)} anchors differently in the two runs"
+    if changed > CHANGED * len(graded):
+        return [f"{what}: it may have changed behind its name; grade both runs again."]
+    return [f"{what}."]
 
 
 def by_question(samples: Iterable[Sample]) -> dict[str, list[Sample]]:

@@ -47,8 +47,9 @@ class _File:
         self._text, self._score = columns["text"], columns["score"]
         self._gradings = columns["gradings"]
         self.k = _numbers(columns["k"])
-        self.topic_ids, self._topic = _codes(columns["topic"])
-        self.skill_ids, self._skill = _codes(columns["skills"].values)
+        topics, self._topic = _codes(columns["topic"])
+        skills, self._skill = _codes(columns["skills"].values)
+        self.topic_ids, self.skill_ids = topics.to_pylist(), skills.to_pylist()
         _, self._question = _codes(columns["question"])
         self._status = _codes_among(self._text.field("status"), STATUSES)
         self._scored = _numbers(self._score.is_valid())
@@ -61,6 +62,7 @@ class _File:
     def block(self, k: int) -> Block:
         """Return all texts of one k."""
         texts = np.flatnonzero(self.k == k)
+        texts = texts[np.argsort(self._question[texts], kind="stable")]
         _, first, question = np.unique(self._question[texts], return_index=True, return_inverse=True)
         starts = _numbers(self._columns["skills"].offsets)[texts[first]]
         skills = self._skill[starts[:, None] + np.arange(k)]
@@ -145,18 +147,19 @@ def _lengths(lists: Any) -> np.ndarray:
     return np.diff(_numbers(lists.offsets))
 
 
-def _codes(column: Any) -> tuple[list[str], np.ndarray]:
+def _codes(column: Any) -> tuple[Any, np.ndarray]:
     """Return the distinct names in order, and each row's place among them."""
+    import pyarrow.compute as pc
+
     encoded = column.dictionary_encode()
-    names = encoded.dictionary.to_pylist()
-    order = sorted(range(len(names)), key=names.__getitem__)
-    place = np.empty(len(names), dtype=np.int64)
-    place[order] = np.arange(len(names))
-    return [names[i] for i in order], place[_numbers(encoded.indices)]
+    order = pc.sort_indices(encoded.dictionary)
+    place = np.empty(len(order), dtype=np.int64)
+    place[_numbers(order)] = np.arange(len(order))
+    return encoded.dictionary.take(order), place[_numbers(encoded.indices)]
 
 
 def _codes_among(column: Any, names: Sequence[str]) -> np.ndarray:
     """Return each row's place among some names; raises KeyError for another name."""
     there, codes = _codes(column)
     place = {str(name): i for i, name in enumerate(names)}
-    return np.asarray(np.array([place[name] for name in there], dtype=np.int64)[codes])
+    return np.asarray(np.array([place[name] for name in there.to_pylist()], dtype=np.int64)[codes])

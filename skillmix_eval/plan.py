@@ -6,9 +6,10 @@ import msgspec
 
 from .errors import BadInputError
 from .figures import METRICS
+from .pairing import by_question, metric, question_mean
 from .records import Record, Usage
 from .runs import Run
-from .stages.report import Table
+from .stages.report import Table, interval
 from .statistics import planning
 from .statistics.planning import Rates, Sequential
 from .stats import estimate
@@ -133,7 +134,8 @@ def _sight(n: int, a: Assumed) -> Sight:
 
 def from_run(run: Run, assumed: Assumed, price: Price) -> tuple[Assumed, Price]:
     """Take the baseline's full marks and the tokens of one text from a run."""
-    marks = [s.score.marks.full_marks for s in run.samples if s.score]
+    scored = [s for s in run.samples if s.score]
+    marks = [s.score.marks.full_marks for s in scored if s.score]
     if not marks or not 0 < sum(marks) < len(marks):
         raise BadInputError(
             "The run's full marks are all earned or all lost, so it tells no rate; give --baseline-rate."
@@ -148,8 +150,12 @@ def from_run(run: Run, assumed: Assumed, price: Price) -> tuple[Assumed, Price]:
         student_price=price.student_price or run.spec.student.price,
         judge_price=price.judge_price or (run.spec.judge.price if run.spec.judge else None),
     )
-    rate = sum(marks) / len(marks)
-    return msgspec.structs.replace(assumed, baseline=rate, source=f"the run of {run.info.student}"), found
+    rate = estimate([question_mean(s, metric("full_marks")) for s in by_question(scored).values()])
+    source = (
+        f"the run of {run.info.student}: full marks {interval(rate)}, n = {rate.n}; protocol "
+        f"{run.info.protocol}, judge {run.info.judge}"
+    )
+    return msgspec.structs.replace(assumed, baseline=rate.value, source=source), found
 
 
 def tables(found: Planned) -> list[Table]:
@@ -157,7 +163,7 @@ def tables(found: Planned) -> list[Table]:
     a = found.assumed
     priced = found.dollars_per_question is not None
     needs = tuple(
-        (n.way, f"{n.questions:,}", *((f"${n.dollars:,.2f}",) if priced else ()), n.note) for n in found.needs
+        (n.way, f"{n.questions:,}", *((_dollars(n.dollars),) if priced else ()), n.note) for n in found.needs
     )
     columns = ("Way to decide", "Questions", *(("Price",) if priced else ()), "What it gives")
     note = f"Questions of each model; a run that is kept is paid for once. {METRICS['full_marks']} as metric."
@@ -167,6 +173,10 @@ def tables(found: Planned) -> list[Table]:
         _sight_table(found),
         _paper_table(found),
     ]
+
+
+def _dollars(amount: float | None) -> str:
+    return "" if amount is None else f"${amount:,.2f}" if amount >= 0.01 or not amount else "under $0.01"
 
 
 def _sequential_table(found: Planned) -> Table:

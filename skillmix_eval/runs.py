@@ -16,7 +16,7 @@ import msgspec
 from .columns import Columns, columns_of
 from .domain import load_domain
 from .errors import BadInputError, StoreError
-from .figures import ITEMS, METRICS
+from .figures import ITEMS, METRICS, Anchors
 from .parquet import read_columns
 from .records import Grading, Question, Record, Sample, Score, Skill, Text, TextStatus, Topic
 from .spec import RunSpec, make_spec, read_spec, write_spec
@@ -42,6 +42,7 @@ class RunInfo(Record, frozen=True, gc=False):
     held_out_categories: tuple[str, ...] = ()
     private: bool = False  # a user's own lists: their words are nowhere in the folder
     notes: tuple[str, ...] = ()
+    anchors: Anchors | None = None  # what the judge made of texts whose grade is known
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -102,7 +103,7 @@ def _continues(old: RunSpec, new: RunSpec) -> bool:
     """Tell whether a run may take another's place: the same but for more questions, and how fast."""
     if not set(old.k) <= set(new.k) or new.n < old.n:
         return False
-    loose: dict[str, Any] = {"k": (1,), "n": 1, "public": False}
+    loose: dict[str, Any] = {"k": (1,), "n": 1, "public": False, "anchors": 0}
     students = [msgspec.structs.replace(s.student, max_connections=1, price=None) for s in (old, new)]
     judges = [
         tuple(msgspec.structs.replace(j, max_connections=1, price=None) for j in s.judges) for s in (old, new)

@@ -121,6 +121,10 @@ class RunSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     judge_style: Annotated[
         Text | None, Meta(description="form of the judge's verdict: json-items, paper-table or paper-lines")
     ] = None
+    anchors: Annotated[
+        Annotated[int, Meta(ge=0)],
+        Meta(description="texts of known grade graded along to check a judge model; 0 for none"),
+    ] = 30
     sentence_counter: Annotated[
         str | None, Meta(description="sentencex, or reference (the public repository's expression)")
     ] = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,12 +12,14 @@ import msgspec
 import yaml
 from msgspec import Meta, Struct
 
+from .calls import Spend
 from .errors import BadInputError, unknown
 from .figures import METRICS
 from .records import Record
 from .spec import parse_ks
 from .stages.report import Table, markdown_of
 
+_XML_UNFIT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 Share = Annotated[float, Meta(gt=0, lt=1)]
 
 
@@ -89,7 +92,9 @@ class Verdict(Record, frozen=True, gc=False):
     coverage_old: float
     coverage_new: float
     policy: Policy
+    invalid: tuple[str, ...] = ()  # why no verdict can rest on these runs
     notes: tuple[str, ...] = ()
+    spend: dict[str, Spend] | None = None  # calls of a gate that asked: paid for now, and from the store
 
 
 def make_policy(settings: dict[str, Any], source: str) -> Policy:
@@ -109,6 +114,9 @@ def make_policy(settings: dict[str, Any], source: str) -> Policy:
     except msgspec.ValidationError as error:
         fault, _, place = str(error).replace("`", "").partition(" - at $.")
         raise BadInputError(f"{source}: {place or 'policy'}: {fault}.") from None
+    names = [c.name for c in policy.checks]
+    if twice := next((n for n in names if names.count(n) > 1), None):
+        raise BadInputError(f"{source}: the check {twice} stands there twice; leave one out.")
     if not any(c.required for c in policy.checks):
         raise BadInputError(f"{source}: no check is required, so nothing could fail.")
     return policy
@@ -150,18 +158,25 @@ def tables(verdict: Verdict) -> list[Table]:
     kind = "E" if verdict.mode == "sequential" else "p"
     cells = tuple(
         (
-            c.name + ("" if c.required else " (shown only)"),
+            f"{c.name}, drop {c.allowed:g}" + ("" if c.required else " (shown only)"),
             str(c.n),
             f"{c.old:.2f} > {c.new:.2f}",
             f"{c.change:+.2f} [{c.low:+.2f}, {c.high:+.2f}]",
-            f"{c.allowed:.2f}",
             _number(c.against_no_drop),
             _number(c.against_drop),
             c.outcome.value,
         )
         for c in verdict.checks
     )
-    columns = ("Check", "n", "Old > new", "Change", "Allowed", f"{kind} no drop", f"{kind} drop", "Outcome")
+    columns = (
+        "Check, allowed drop",
+        "n",
+        "Old > new",
+        "Change",
+        f"{kind} no drop",
+        f"{kind} drop",
+        "Outcome",
+    )
     return [Table("Checks", columns, cells, _note(verdict))]
 
 
@@ -184,7 +199,7 @@ def sentences(verdict: Verdict) -> list[str]:
     said = [f"Verdict: {verdict.outcome.value.upper()} (exit code {verdict.exit_code})."]
     required = [c for c in verdict.checks if c.required]
     if verdict.outcome is Outcome.INVALID:
-        said.append(_invalid(verdict))
+        said += verdict.invalid
     elif verdict.outcome is Outcome.REGRESSION:
         failed = ", ".join(c.name for c in required if c.outcome is Outcome.REGRESSION)
         said.append(f"{verdict.candidate} is worse than {verdict.baseline}: {failed}.")
@@ -197,15 +212,13 @@ def sentences(verdict: Verdict) -> list[str]:
         )
     if verdict.mode == "sequential":
         said.append(f"Looked at {verdict.questions} of the baseline's {verdict.available} questions.")
+    if verdict.spend:
+        calls = [
+            f"{role} {s.paid_calls:,} calls, {s.stored_calls:,} from the store"
+            for role, s in verdict.spend.items()
+        ]
+        said.append(f"Paid for now: {'; '.join(calls)}.")
     return [*said, *verdict.notes]
-
-
-def _invalid(verdict: Verdict) -> str:
-    shares = f"{verdict.coverage_old:.0%} of the baseline's and {verdict.coverage_new:.0%} of the candidate's"
-    return (
-        f"Only {shares} texts have a score, under the required {verdict.policy.min_coverage:.0%}: what is "
-        "missing could decide. Look at the statuses in `skillmix report`, then run or grade again."
-    )
 
 
 def header(verdict: Verdict) -> list[str]:
@@ -224,25 +237,28 @@ def markdown(verdict: Verdict) -> str:
 
 def junit(verdict: Verdict) -> bytes:
     """Return the verdict as JUnit XML: one test case per check; inconclusive and invalid are errors."""
-    faults = [c for c in verdict.checks if c.required and c.outcome is Outcome.REGRESSION]
-    unsure = [c for c in verdict.checks if c.required and c not in faults and c.outcome is not Outcome.PASS]
+    required = [c for c in verdict.checks if c.required]
+    outcomes = {c.name: Outcome.INVALID if verdict.invalid else c.outcome for c in required}
+    failures = [name for name, outcome in outcomes.items() if outcome is Outcome.REGRESSION]
+    errors = [n for n, o in outcomes.items() if o in (Outcome.INCONCLUSIVE, Outcome.INVALID)]
     suite = ElementTree.Element(
         "testsuite",
         name="skillmix gate",
         tests=str(len(verdict.checks)),
-        failures=str(len(faults)),
-        errors=str(len(unsure)),
-        skipped=str(sum(not c.required for c in verdict.checks)),
+        failures=str(len(failures)),
+        errors=str(len(errors)),
+        skipped=str(len(verdict.checks) - len(required)),
     )
     for check in verdict.checks:
         case = ElementTree.SubElement(suite, "testcase", classname="skillmix.gate", name=check.name)
         if not check.required:
             ElementTree.SubElement(case, "skipped", message=_line(check))
-        elif check.outcome is Outcome.REGRESSION:
+        elif check.name in failures:
             ElementTree.SubElement(case, "failure", type="regression", message=_line(check))
-        elif check.outcome is not Outcome.PASS:
-            ElementTree.SubElement(case, "error", type=check.outcome.value, message=_line(check))
-    ElementTree.SubElement(suite, "system-out").text = "\n".join(sentences(verdict))
+        elif check.name in errors:
+            ElementTree.SubElement(case, "error", type=outcomes[check.name].value, message=_line(check))
+    said = [*header(verdict), *sentences(verdict)]
+    ElementTree.SubElement(suite, "system-out").text = _XML_UNFIT.sub("", "\n".join(said))
     ElementTree.indent(suite)
     return bytes(ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)) + b"\n"
 

@@ -66,7 +66,7 @@ class BatchServer(Server):
 
 
 class _BatchHandler(_Handler):
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802
         """Take a file, a batch, or one call."""
         server = self.server.chat
         assert isinstance(server, BatchServer)
@@ -86,14 +86,16 @@ class _BatchHandler(_Handler):
             server.live_calls += 1
             super().do_POST()
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802
         """Show a batch, all batches, or a file's content."""
         server = self.server.chat
         assert isinstance(server, BatchServer)
         path = self.path.partition("?")[0].removeprefix("/v1/")
         if path == "batches":
             data = list(server.batches.values())
-            self._send(200, {"object": "list", "data": data, "has_more": False, "first_id": None, "last_id": None})
+            self._send(
+                200, {"object": "list", "data": data, "has_more": False, "first_id": None, "last_id": None}
+            )
         elif path.removeprefix("batches/") in server.batches:
             self._send(200, server.look(path.removeprefix("batches/")))
         elif path.removeprefix("files/").removesuffix("/content") in server.files:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from .browsing import Page, pages
 
 # The same examples on every machine; a busy machine is no failure.
 settings.register_profile(
@@ -22,3 +25,9 @@ def released() -> Path:
     if not RELEASED.is_dir():
         pytest.skip("the released SKILL-MIX records are not beside this checkout")
     return RELEASED
+
+
+@pytest.fixture(scope="session")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """Give one real browser to all tests of pages, or skip where there is none."""
+    yield from pages(tmp_path_factory.mktemp("browser"))

@@ -376,7 +376,8 @@ def run_options(server: Server, folder: Path) -> list[object]:
     if not (folder / "skills.csv").exists():
         write_lists(folder)
     lists = ["--domain", "language", "--skills", folder / "skills.csv", "--topics", folder / "topics.txt"]
-    return [*lists, "--public", *models(server), "--store", folder / "store.sqlite"]
+    rest = ["--anchors", 0, "--store", folder / "store.sqlite"]
+    return [*lists, "--public", *models(server), *rest]
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

@@ -74,7 +74,7 @@ def test_one_batch_for_all_that_wait(tmp_path: Path) -> None:
 
 
 def test_closed_and_opened_later(tmp_path: Path) -> None:
-    """A run that is closed while its batch is under way goes on with that batch, and pays only for what is new."""
+    """A run closed while its batch is under way goes on with that batch, and pays only for what is new."""
     with BatchServer() as server:
         server.may_work.clear()
         assert ask(server, tmp_path, requests(5), lambda: bool(server.batches)) == []

@@ -238,6 +238,7 @@ topics: {tmp_path / "topics.txt"}
 public: true
 k: 2-3
 n: 2
+anchors: 0
 """
         )
         done = skillmix("run", "mine.yaml", "--store", "store.sqlite", "--out", "yaml", cwd=tmp_path)
@@ -265,7 +266,7 @@ def test_dry_run(tmp_path: Path) -> None:
         done = skillmix("run", *options, "--json", cwd=tmp_path)
         assert server.calls == []
     assert done.json == {
-        "questions": 6, "texts": 6, "student_calls": 12, "judge_calls": 6, "drafts_stored": 0,
+        "questions": 6, "texts": 6, "student_calls": 12, "judge_calls": 6, "anchors": 0, "drafts_stored": 0,
     }  # fmt: skip
     assert sorted(tmp_path.iterdir()) == before
 

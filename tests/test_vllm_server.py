@@ -85,7 +85,7 @@ def test_a_run_against_vllm(tmp_path: Path, vllm_url: str) -> None:
     student = ["--student", "openai/tiny", "--base-url", vllm_url, "--max-tokens", 40, "--temperature", 1]
     lists = ["--domain", "language", "--skills", skills, "--topics", topics, "--public"]
     with Server() as server:
-        judge = ["--judge", f"openai/{JUDGE}", "--judge-base-url", server.url]
+        judge = ["--judge", f"openai/{JUDGE}", "--judge-base-url", server.url, "--anchors", 0]
         options = [*student, *lists, *judge, "-k", "2,3", "-n", 3, "--store", "store.sqlite"]
         done = skillmix("run", *options, "--out", "run", "--json", cwd=tmp_path, timeout=300)
         assert done.code == 0, done.err

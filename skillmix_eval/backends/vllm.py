@@ -1,8 +1,8 @@
 """`vllm/<folder or id>`: a model in this process, by vLLM's asynchronous engine (extra `vllm`).
 
-A folder with a LoRA adapter is served on its base model. Without a temperature the model's generation_config
-decides. Arguments of vLLM's engine that a machine needs (tensor_parallel_size, data_parallel_size, dtype,
-gpu_memory_utilization, max_model_len) come as JSON in SKILLMIX_VLLM_ARGS. The engine starts with the first call.
+The engine starts with the first call. A folder with a LoRA adapter is served on its base model. Without a
+temperature the model's generation_config decides. Arguments of the engine that a machine needs
+(tensor_parallel_size, data_parallel_size, dtype, max_model_len) come as JSON in SKILLMIX_VLLM_ARGS.
 """
 
 from __future__ import annotations
@@ -62,6 +62,8 @@ def _rank(rank: int) -> int:
 class VllmBackend:
     """vLLM takes up requests while it works on others; each has a seed of its own."""
 
+    fills_device = True  # another such engine has to wait until this one is closed
+
     def __init__(
         self, settings: ModelSpec, model: str, base: str, arguments: dict[str, Any], vllm: Any
     ) -> None:
@@ -86,19 +88,14 @@ class VllmBackend:
             if self._engine is None:
                 self._start()
         self._count += 1
-        output = None
         try:
             prompt = {"prompt_token_ids": self._tokens(request)}
             stream = self._engine.generate(prompt, self._settings(request), str(self._count), **self._with)
-            async for output in stream:
-                pass
+            return _read([output async for output in stream][-1])
         except ValueError as error:  # a prompt that is too long, or another that the engine refuses
             raise CallFailedError(f"vLLM cannot take it: {_short(error)}") from None
         except Exception as error:
             raise self._fault("failed", error) from None
-        if output is None:
-            raise CallFailedError("vLLM gave no output")
-        return _read(output)
 
     async def aclose(self) -> None:
         """Stop the engine and free its memory; the next call would start it again."""
@@ -137,7 +134,9 @@ class VllmBackend:
 
     def _settings(self, request: Request) -> Any:
         """Return the model's own sampling settings with the request's in place of them."""
-        settings = self._vllm.SamplingParams.from_optional(**self._engine.model_config.get_diff_sampling_param())
+        settings = self._vllm.SamplingParams.from_optional(
+            **self._engine.model_config.get_diff_sampling_param()
+        )
         if not self._own.get("do_sample"):
             settings.temperature = 0.0  # as transformers reads a generation_config that does not say
         if request.temperature is not None:

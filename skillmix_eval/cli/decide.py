@@ -70,7 +70,9 @@ def compare(
 
 
 @click.command()
-@click.option("--baseline", required=True, help="Run folder, a run's scores.json, or `last`.")
+@click.option(
+    "--baseline", required=True, help="Run folder, a run's scores.json, leaderboard.json#MODEL, or `last`."
+)
 @click.option("--candidate", type=_folder, help="Run folder of the model in question.")
 @options.model_options("student")
 @click.option("--sequential", is_flag=True, help="Ask only as many questions as the decision needs.")
@@ -107,7 +109,10 @@ def gate(
       skillmix gate --baseline last --sequential --student openai/my-model --base-url http://localhost:8000/v1
     """
     from .. import verdict as saying
+    from ..errors import BadInputError
 
+    if given["html"] and not given["candidate"]:
+        raise BadInputError("--html shows the texts of two finished runs: give --candidate too.")
     found = _decide(given)
     if junit:
         _put(junit, saying.junit(found))
@@ -131,14 +136,14 @@ def _decide(given: dict[str, Any]) -> Verdict:
     from ..runs import read_run
 
     policy = _policy(given)
-    old = read_baseline(given["baseline"], given["baseline_file"])
-    if given["candidate"] is None:
+    new = read_run(given["candidate"]) if given["candidate"] else None
+    old = read_baseline(given["baseline"], given["baseline_file"], new.info if new else None)
+    if new is None:
         if isinstance(old, Accepted):
             raise BadInputError("A sequential gate needs the baseline's run folder, not only its figures.")
         return _ask(old, policy, given)
     if given["student"]:
         raise BadInputError("Give --candidate (a finished run) or --student (to be asked), not both.")
-    new = read_run(given["candidate"])
     if isinstance(old, Accepted):
         found = gating.unpaired(old, new, policy)
     elif given["sequential"]:
@@ -158,7 +163,7 @@ def _gate_page(found: Verdict, given: dict[str, Any]) -> None:
     from ..runs import read_run
 
     old = read_baseline(given["baseline"], given["baseline_file"])
-    if given["candidate"] is None or isinstance(old, Accepted):
+    if isinstance(old, Accepted):
         raise BadInputError("--html shows the texts of two finished runs: give run folders to both sides.")
     new = read_run(given["candidate"])
     _put(given["html"], gate_page(found, compared(old, new), old, new).encode())
@@ -184,7 +189,7 @@ def _ask(old: Run, policy: Policy, given: dict[str, Any]) -> Verdict:
         texts = len(old.samples) if given["most"] is None else min(given["most"], len(old.samples))
         with show.progress(texts, (student, show.priced_judge(old.spec))) as on_sample:
             limits = gating.Limits(given["most"], given["order_seed"])
-            return gating.sequential(old, student, kept, policy, limits, on_sample)[0]
+            return gating.sequential(old, student, kept, policy, limits, on_sample)
     finally:
         kept.close()
 

@@ -11,7 +11,7 @@ import rich_click as click
 
 from .. import __version__
 from ..errors import STOPPED, SkillMixError, unknown
-from . import board, bring, decide, harness, look, score, show
+from . import board, bring, decide, harness, judge, look, score, show, view
 
 OK, INTERNAL, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -45,9 +45,11 @@ COMMANDS = (
     bring.import_,
     look.report,
     look.check,
+    view.view,
     decide.compare,
     decide.gate,
     decide.plan,
+    judge.attack,
     board.leaderboard,
     board.export,
     harness.lm_eval,

@@ -155,7 +155,7 @@ def _panels() -> dict[str, list[dict[str, Any]]]:
     models = [f"--{n.replace('_', '-')}" for n in option_fields(ModelSpec) if n != "model"]
     questions = ["--domain", "--split", "-k", "-n", "--seed", "--sampler", "--skills", "--topics", "--public"]
     protocol = ["--protocol", "--refine", "--texts", "--gradings", "--reduce", "--prompt", "--refine-prompt"]
-    judge = ["--judge", *(f"--judge-{m[2:]}" for m in models), "--judge-style", "--judge-prompt"]
+    judge = ["--judge", *(f"--judge-{m[2:]}" for m in models), "--judge-style", "--judge-prompt", "--anchors"]
     panels = [
         {"name": "Student: who writes", "options": ["--student", *models]},
         {"name": "Questions: what is asked", "options": questions},

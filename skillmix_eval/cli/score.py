@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import rich_click as click
 
+from ..records import Sample
 from ..spec import ModelSpec, RunSpec, read_spec
 from . import options, show
 
@@ -22,7 +24,7 @@ from . import options, show
 @options.ks
 @options.spec_options("protocol", "refine", "texts", "gradings", "reduce", "prompt", "refine_prompt")
 @options.model_options("judge")
-@options.spec_options("judge_style", "judge_prompt", "sentence_counter")
+@options.spec_options("judge_style", "judge_prompt", "anchors", "sentence_counter")
 @options.out("Run folder (default: a dated one under results/runs).")
 @options.store
 @click.option("--dry-run", is_flag=True, help="Say how many calls the run needs, and make none.")
@@ -56,6 +58,7 @@ def run(
       skillmix run results/runs/EARLIER/spec.yaml -n 300
     """
     from ..evaluate import evaluate, load_models, prepare
+    from ..live import watched
     from ..runs import open_folder
     from ..store import Store
 
@@ -69,8 +72,11 @@ def run(
     open_folder(folder, spec)
     kept = Store(store)
     try:
-        with show.progress(setting.texts, (spec.student, show.priced_judge(spec))) as on_sample:
-            result = evaluate(setting, models, kept, on_sample)
+        with (
+            show.progress(setting.texts, (spec.student, show.priced_judge(spec))) as bar,
+            watched(folder, setting.texts) as note,
+        ):
+            result = evaluate(setting, models, kept, _both(bar, note))
     finally:
         kept.close()
     _finish(folder, result, show_private, json)
@@ -80,7 +86,9 @@ def run(
 @click.argument("source", type=click.Path(path_type=Path))
 @options.model_options("judge")
 @options.spec_options("domain", "skills", "topics", "public")
-@options.spec_options("protocol", "gradings", "reduce", "judge_style", "judge_prompt", "sentence_counter")
+@options.spec_options(
+    "protocol", "gradings", "reduce", "judge_style", "judge_prompt", "anchors", "sentence_counter"
+)
 @options.out("Run folder for the new grading (default: a dated one under results/runs).")
 @options.store
 @options.show_private
@@ -99,6 +107,7 @@ def grade(source: Path, out: Path | None, store: Path, show_private: bool, json:
     """
     from ..evaluate import evaluate, load_models
     from ..inputs import jobs_of_file, jobs_of_run
+    from ..live import watched
     from ..runs import open_folder
     from ..store import Store
 
@@ -110,11 +119,22 @@ def grade(source: Path, out: Path | None, store: Path, show_private: bool, json:
     open_folder(folder, setting.spec)
     kept = Store(store)
     try:
-        with show.progress(len(jobs), (None, show.priced_judge(setting.spec))) as on_sample:
-            result = evaluate(setting, models, kept, on_sample, jobs)
+        with (
+            show.progress(len(jobs), (None, show.priced_judge(setting.spec))) as bar,
+            watched(folder, len(jobs)) as note,
+        ):
+            result = evaluate(setting, models, kept, _both(bar, note), jobs)
     finally:
         kept.close()
     _finish(folder, result, show_private, json)
+
+
+def _both(first: Callable[[Sample], None], second: Callable[[Sample], None]) -> Callable[[Sample], None]:
+    def told(sample: Sample) -> None:
+        first(sample)
+        second(sample)
+
+    return told
 
 
 def _dry_run(setting: Any, models: Any, store: Path, json: bool) -> None:
@@ -130,7 +150,8 @@ def _dry_run(setting: Any, models: Any, store: Path, json: bool) -> None:
         return
     show.out.print(
         f"{plan.questions:,} questions, {plan.texts:,} texts: at most {plan.student_calls:,} student calls "
-        f"and {plan.judge_calls:,} judge calls; {plan.drafts_stored:,} drafts are in the store already."
+        f"and {plan.judge_calls:,} judge calls ({plan.anchors:,} texts of known grade among them); "
+        f"{plan.drafts_stored:,} drafts are in the store already."
     )
 
 
@@ -143,11 +164,13 @@ def _dated_folder(spec: RunSpec) -> Path:
 def _finish(folder: Path, result: Any, show_private: bool, json: bool) -> None:
     """Write the run folder, then print the report: a table for people, one JSON document for programs."""
     from ..evaluate import report_files, report_header, report_title, run_figures
+    from ..live import unwatch
     from ..runs import redacted, write_run
 
     run = redacted(result.run) if result.run.info.private and not show_private else result.run
     reports = report_files(run, show_private)
     write_run(folder, run, reports)
+    unwatch(folder)
     if json:
         document = msgspec.json.decode(reports["scores.json"])
         document |= {"folder": str(folder), "spend": result.spend}

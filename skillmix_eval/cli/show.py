@@ -84,7 +84,7 @@ def print_table(table: Table) -> None:
 def _rich_table(table: Table) -> RichTable:
     shown = RichTable(title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for number, column in enumerate(table.columns):
-        shown.add_column(column, justify="left" if number == 0 else "right")
+        shown.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
     stacked = len(table.columns) > 4  # an interval goes under its value where columns are many
     for row in table.rows:
         shown.add_row(*(escape(cell.replace(" [", "\n[") if stacked else cell) for cell in row))

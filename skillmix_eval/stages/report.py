@@ -57,6 +57,7 @@ def tables(figures: Figures, population: str = "list") -> list[Table]:
         _composition(figures.profile.composition),
         _beyond(figures.beyond),
         _agreement(figures.agreement),
+        _anchors(figures),
     ]
     return [table for table in found if table.rows]
 
@@ -278,6 +279,25 @@ def _agreement(rows: Sequence[Agreement]) -> Table:
         "votes at least, if all agreement beyond chance is dependence."
     )
     return Table("Agreement of votes", ("Whose", "n", "Votes", "Same", "Alpha", "AC1", "Worth"), cells, note)
+
+
+def _anchors(figures: Figures) -> Table:
+    found = figures.anchors
+    rows = [
+        ("Known to be good", "denied full marks", found.good if found else None),
+        ("Known to be bad", "given full marks", found.bad if found else None),
+        ("Bad, with an attack", "given full marks", found.attacked if found else None),
+        ("Decoys", "found, though absent", figures.decoys),
+    ]
+    cells = tuple((what, how, str(e.n), interval(e)) for what, how, e in rows if e)
+    note = "Texts whose grade is known, and a skill per call that is not there; Clopper-Pearson intervals."
+    if found:
+        tokens = found.usage.input + found.usage.output
+        note += (
+            f" The {len(found.marks)} anchors took {found.calls:,} judge calls and {tokens:,} tokens and are "
+            f"in no other figure; {found.unscored} of them could not be graded. --anchors 0 leaves them out."
+        )
+    return Table("Can the judge be trusted?", ("What", "How often", "n", "Share"), cells, note)
 
 
 def _cell(text: str) -> str:

@@ -96,7 +96,7 @@ def _scaled(figure: Figure, by: float) -> Figure:
 
 def _with_new_skills(block: Block, values: np.ndarray, reduce: str) -> Figure:
     rows, means = reduced(block.question[block.scored], values[block.scored], reduce)
-    return replace(_figure(block, values, reduce), new_skills=new_skills(means, block.skills[rows].tolist()))
+    return replace(_figure(block, values, reduce), new_skills=new_skills(means, block.skills[rows]))
 
 
 def _figure(block: Block, values: np.ndarray, reduce: str) -> Figure:

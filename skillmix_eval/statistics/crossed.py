@@ -13,15 +13,16 @@ import numpy as np
 
 from ..stats import Estimate, wilson
 
+Skills = Sequence[Collection[str]] | np.ndarray  # of each question; as an array (questions, k)
 MOST = 2000  # questions whose pairs are looked at: four million pairs tell the list's part well enough
 _LEAST_APART = 0.05  # share of pairs without a common skill, under which new skills cannot be spoken for
 
 
-def new_skills(values: Sequence[float] | np.ndarray, skills: Sequence[Collection[str]]) -> Estimate:
+def new_skills(values: Sequence[float] | np.ndarray, skills: Skills) -> Estimate:
     """Return the mean of one number in [0, 1] per question, with a 95 % interval for new skills.
 
-    Wilson at n_eff = p (1 - p) / Var, with the quantile of t at N / k - 1 degrees of freedom: a list of N
-    skills holds N / k questions that share none. Where nearly all questions share a skill the interval is
+    Wilson at n_eff = p (1 - p) / Var, with the quantile of t at N / k degrees of freedom: a list of N skills
+    holds so many questions that share none. Where nearly all questions share a skill the interval is
     all of [0, 1]: nothing can be said.
     """
     n = len(values)
@@ -36,16 +37,22 @@ def new_skills(values: Sequence[float] | np.ndarray, skills: Sequence[Collection
     return Estimate(p, math.sqrt(found), low, high, n)
 
 
-def quantile(skills: Sequence[Collection[str]]) -> float:
-    """Return the 97.5 % quantile of t at N / k - 1 degrees of freedom, at least 1."""
+def quantile(skills: Skills) -> float:
+    """Return the 97.5 % quantile of t at N / k degrees of freedom.
+
+    One less, as for N / k free numbers, gives intervals wider than Clopper-Pearson's where lists are short
+    (experiments/interval_coverage.py).
+    """
     from scipy.special import stdtrit  # of scipy.stats too, but that takes a second to load
 
-    listed = len({s for of_one in skills for s in of_one})
-    k = sum(map(len, skills)) / len(skills)
-    return float(stdtrit(max(1.0, listed / k - 1), 0.975))
+    if isinstance(skills, np.ndarray):
+        listed, asked = len(np.unique(skills)), skills.size
+    else:
+        listed, asked = len({s for of_one in skills for s in of_one}), sum(map(len, skills))
+    return float(stdtrit(listed * len(skills) / asked, 0.975))
 
 
-def variance(values: Sequence[float] | np.ndarray, skills: Sequence[Collection[str]]) -> float | None:
+def variance(values: Sequence[float] | np.ndarray, skills: Skills) -> float | None:
     """Return Var(mean) over new skill lists, or None where nearly all questions share a skill.
 
     Var = zeta_k / n + (1 - 1/n) Var(U_N) with Var(U_N) about k^2 zeta_1 / N (Hoeffding 1948, Blom 1976),

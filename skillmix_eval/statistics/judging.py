@@ -68,6 +68,21 @@ def _estimate(found: np.ndarray, drawn: np.ndarray, n: int) -> Estimate:
     return Estimate(value, float(drawn.std()), min(low, value), max(high, value), n)
 
 
+def proportion(count: int, n: int, level: float = 0.95) -> Estimate:
+    """Return a share with its Clopper-Pearson interval, which covers at least as often as it says.
+
+    For few trials with a rate near 0 or 1, where a promise is to be kept (Clopper and Pearson 1934).
+    """
+    from scipy.stats import beta
+
+    if not n:
+        return Estimate(None, None, None, None, 0)
+    tail, p = (1 - level) / 2, count / n
+    low = float(beta.ppf(tail, count, n - count + 1)) if count else 0.0
+    high = float(beta.ppf(1 - tail, count + 1, n - count)) if count < n else 1.0
+    return Estimate(p, float(np.sqrt(p * (1 - p) / n)), low, high, n)
+
+
 def effective_votes(votes: float, correlation: float) -> float:
     """Return how many independent votes so many correlated ones are worth: R / (1 + (R - 1) rho)."""
     return votes / (1 + (votes - 1) * min(1.0, max(0.0, correlation)))

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..records import Record
+from ..stats import Z95
 
 PERMUTED = 9_999  # sign flips drawn where they cannot all be listed
 MOST_PERMUTED = 1_000  # above so many questions the t test agrees to three digits
@@ -88,7 +89,7 @@ def tango_z(worse: int, better: int, n: int, drop: float) -> float:
     return distance / math.sqrt(spread)
 
 
-def tango_interval(worse: int, better: int, n: int, z: float = 1.959963984540054) -> tuple[float, float]:
+def tango_interval(worse: int, better: int, n: int, z: float = Z95) -> tuple[float, float]:
     """Return the score interval of the drop: all drops whose |Z| is at most z."""
     from scipy.optimize import brentq
 
@@ -146,7 +147,7 @@ def sign_flips(differences: np.ndarray) -> float:
     from scipy.stats import permutation_test, ttest_1samp
 
     d = differences[differences != 0]
-    if len(d) == 0:
+    if len(d) < 2:
         return 1.0
     if len(differences) > MOST_PERMUTED:
         return float(ttest_1samp(differences, 0.0).pvalue)
@@ -211,10 +212,20 @@ def unpaired_p(old: tuple[float, int], new: tuple[float, int], allowed: float) -
     """
     from scipy.stats import norm
 
+    drop, se = _adjusted_drop(old, new)
+    return float(norm.sf(drop / se)), float(norm.cdf((drop - allowed) / se))
+
+
+def unpaired_interval(old: tuple[float, int], new: tuple[float, int]) -> tuple[float, float]:
+    """Return the 95 % interval of the drop from two (mean, n) of other questions (Agresti and Caffo 2000)."""
+    drop, se = _adjusted_drop(old, new)
+    return max(-1.0, drop - Z95 * se), min(1.0, drop + Z95 * se)
+
+
+def _adjusted_drop(old: tuple[float, int], new: tuple[float, int]) -> tuple[float, float]:
     means = [(p * n + 1) / (n + 2) for p, n in (old, new)]
     se = math.sqrt(sum(p * (1 - p) / (n + 2) for p, (_, n) in zip(means, (old, new), strict=True)))
-    drop = means[0] - means[1]
-    return float(norm.sf(drop / se)), float(norm.cdf((drop - allowed) / se))
+    return means[0] - means[1], se
 
 
 def holm(p: Sequence[float]) -> list[float]:

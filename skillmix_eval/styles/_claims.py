@@ -75,9 +75,13 @@ class LabelStyle(JudgeStyle):
         return {
             "question": question,
             "text": text.text,
-            "rubric": list(Labels(question, self.wording).shown.values()),
+            "rubric": self.labels(question),
             "limit_words": question.limit_words,
         }
+
+    def labels(self, question: Question) -> list[str]:
+        """Return the label of each rubric item as the prompt shows it."""
+        return list(Labels(question, self.wording).shown.values())
 
     def schema(self, question: Question, text: Text, call: int) -> dict[str, object] | None:  # noqa: ARG002
         """Return None: these replies are prose."""

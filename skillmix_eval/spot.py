@@ -1,0 +1,188 @@
+"""Spot-checks: which text a person reads next, how they agree with the judge and each other, what more would
+tell. Pure functions of runs and labels.
+
+Texts come in the order of their keys, which are hashes: a random sample of all texts at any time, the same
+for all raters, so that the first texts are the ones that several have read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+import numpy as np
+
+from .figures import ITEMS
+from .labels import Label, text_key
+from .records import MAKES_SENSE, ON_TOPIC, SENTENCE_LIMIT, Record, Sample, skill_item
+from .runs import Run
+from .stages.report import Table
+from .stats import Z95
+
+ENOUGH = 5  # texts before the gain of more is estimated
+
+
+class Task(msgspec.Struct, frozen=True):
+    """A text to read; the sample holds the judge's verdict, which is not for the rater."""
+
+    key: str
+    sample: Sample
+
+    @property
+    def items(self) -> tuple[str, ...]:
+        """Rubric items that a person decides: not the sentence limit, which code counts."""
+        return tuple(i for i in self.sample.question.items if i != SENTENCE_LIMIT)
+
+
+def tasks(runs: Iterable[Run]) -> list[Task]:
+    """Return the scored texts of runs, each once, in their random but fixed order."""
+    found = {text_key(s.question.id, s.text.text): s for run in runs for s in run.samples if s.score}
+    return [Task(key, found[key]) for key in sorted(found)]
+
+
+ByRater = Mapping[str, Mapping[str, Mapping[str, bool | None]]]  # rater -> text -> item -> met
+
+
+def by_rater(labels: Iterable[Label]) -> ByRater:
+    """Return labels by rater, text and item."""
+    found: dict[str, dict[str, dict[str, bool | None]]] = defaultdict(lambda: defaultdict(dict))
+    for label in labels:
+        found[label.rater][label.text][label.item] = label.met
+    return found
+
+
+def is_done(task: Task, labels: Mapping[str, Mapping[str, bool | None]]) -> bool:
+    """Tell whether a rater has decided every item of a text, be it as unsure."""
+    return set(task.items) <= set(labels.get(task.key, {}))
+
+
+class Agreement(Record, frozen=True, gc=False):
+    """How two sides agree on single points. Kappa is None where one side says the same always."""
+
+    n: int
+    agree: float
+    kappa: float | None
+    ac1: float
+    only_first: int
+    only_second: int
+
+
+def agreement(pairs: Sequence[tuple[bool, bool]]) -> Agreement | None:
+    """Return the share agreeing, Cohen's kappa (1960) and Gwet's AC1 (2008), which bears rare points."""
+    if not pairs:
+        return None
+    a, b = (np.array(side, dtype=float) for side in zip(*pairs, strict=True))
+    same, p, q = float((a == b).mean()), float(a.mean()), float(b.mean())
+    chance = p * q + (1 - p) * (1 - q)
+    mean = (p + q) / 2
+    kappa = (same - chance) / (1 - chance) if chance < 1 else None
+    ac1 = (same - 2 * mean * (1 - mean)) / (1 - 2 * mean * (1 - mean))
+    return Agreement(len(pairs), same, kappa, ac1, int((a > b).sum()), int((b > a).sum()))
+
+
+def judge_table(found: Sequence[Task], labels: ByRater) -> Table:
+    """Return each rater's agreement with the judge, by rubric item."""
+    pairs: dict[tuple[str, str], list[tuple[bool, bool]]] = defaultdict(list)
+    for rater, texts in labels.items():
+        for task in found:
+            score = task.sample.score
+            for item, met in texts.get(task.key, {}).items():
+                if met is not None and score and item in task.items:
+                    pairs[rater, ITEMS.get(item, "Skills")].append((score.points[item], met))
+    rows = [(r, item, *_cells(agreement(found_pairs))) for (r, item), found_pairs in sorted(pairs.items())]
+    columns = ("Rater", "Item", "Points", "Agree", "Kappa", "AC1", "Only judge", "Only rater")
+    note = "Points both decided; unsure ones are left out. Only judge: points that the judge alone gives."
+    return Table("Raters and the judge", columns, tuple(rows), note)
+
+
+def raters_table(labels: ByRater) -> Table:
+    """Return how raters agree with each other where both decided."""
+    names, rows = sorted(labels), []
+    for i, first in enumerate(names):
+        for second in names[i + 1 :]:
+            pairs = [
+                (met, other)
+                for text, items in labels[first].items()
+                for item, met in items.items()
+                if met is not None and (other := labels[second].get(text, {}).get(item)) is not None
+            ]
+            rows.append((first, second, *_cells(agreement(pairs))))
+    columns = ("First", "Second", "Points", "Agree", "Kappa", "AC1", "Only first", "Only second")
+    return Table("Raters among each other", columns, tuple(rows))
+
+
+def _cells(found: Agreement | None) -> tuple[str, ...]:
+    if found is None:
+        return ("0", "–", "–", "–", "–", "–")
+    kappa = "–" if found.kappa is None else f"{round(found.kappa, 2) + 0:.2f}"
+    return (
+        str(found.n),
+        f"{found.agree:.0%}",
+        kappa,
+        f"{found.ac1:.2f}",
+        str(found.only_first),
+        str(found.only_second),
+    )
+
+
+def gain(found: Sequence[Task], labels: ByRater) -> str:
+    """Return how well full marks are known once corrected by labels, and what more labels would give.
+
+    The half-width of the 95 % interval of prediction-powered inference (Angelopoulos et al. 2023), with one
+    disagreement each way added, since a few texts on which all agree do not prove that all would.
+    """
+    differences = [d for task in found if (d := _difference(task, labels)) is not None]
+    read, total = len(differences), len(found)
+    if read < ENOUGH:
+        return (
+            f"{read} of {total:,} texts decided without doubt; after {ENOUGH} the gain of more is told here."
+        )
+    judged = np.array([t.sample.score.marks.full_marks for t in found if t.sample.score])
+    spread = float(np.var([*differences, 1.0, -1.0]))
+
+    def half(m: int) -> float:
+        return Z95 * math.sqrt(float(judged.var()) / total + spread / min(m, total))
+
+    more = "; ".join(f"{read + n}: ±{half(read + n):.2f}" for n in (20, 50, 100) if read + n <= total)
+    known = f"{read} of {total:,} texts decided: full marks, corrected by them, known to ±{half(read):.2f}"
+    return f"{known}. With {more}." if more else f"{known}."
+
+
+def _difference(task: Task, labels: ByRater) -> float | None:
+    """Return people's full marks less the judge's; None where nobody decided all items."""
+    score = task.sample.score
+    by_code = score is not None and score.points[SENTENCE_LIMIT] and not score.named
+    said = [t[task.key] for t in labels.values() if is_done(task, t)]
+    sure = [items for items in said if all(items[i] is not None for i in task.items)]
+    if not sure or score is None:
+        return None
+    people = sum(all(items[i] for i in task.items) and by_code for items in sure) / len(sure)
+    return people - score.marks.full_marks
+
+
+def shown(task: Task, labels: Mapping[str, str]) -> dict[str, object]:
+    """Return what a rater sees of a text: no model, no verdict, no score."""
+    question = task.sample.question
+    about = {skill_item(s.id): s for s in question.skills}
+    items = []
+    for item in task.items:
+        skill = about.get(item)
+        named = skill is not None and skill.id in labels
+        items.append(
+            {
+                "item": item,
+                "label": labels.get(skill.id, skill.id) if skill else ITEMS[item],
+                "definition": skill.definition if skill and named else _EXPLAINED.get(item, ""),
+                "example": skill.example if skill and named else "",
+            }
+        )
+    topic = labels.get(question.topic.id, question.topic.id)
+    return {"key": task.key, "k": question.k, "topic": topic, "text": task.sample.text.text, "items": items}
+
+
+_EXPLAINED = {
+    ON_TOPIC: "The text is about the topic.",
+    MAKES_SENSE: "The text makes sense as a whole, not only word by word.",
+}
