@@ -39,6 +39,7 @@ def create(settings: ModelSpec, model: str) -> VllmBackend:
     adapter = _adapter(Path(model))
     if adapter:
         arguments = {"enable_lora": True, "max_lora_rank": _rank(adapter["r"]), **arguments}
+    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # standard output is for results
     base = adapter["base_model_name_or_path"] if adapter else model
     return VllmBackend(settings, model, base, arguments, require("vllm", "vllm", ("vllm",))["vllm"])
 
@@ -92,9 +93,9 @@ class VllmBackend:
             prompt = {"prompt_token_ids": self._tokens(request)}
             stream = self._engine.generate(prompt, self._settings(request), str(self._count), **self._with)
             return _read([output async for output in stream][-1])
-        except ValueError as error:  # a prompt that is too long, or another that the engine refuses
-            raise CallFailedError(f"vLLM cannot take it: {_short(error)}") from None
-        except Exception as error:
+        except Exception as error:  # each library has its own kinds of errors
+            if self._engine is not None and not self._engine.errored:  # it lives: this request is at fault
+                raise CallFailedError(f"vLLM cannot take it: {_short(error)}") from None
             raise self._fault("failed", error) from None
 
     async def aclose(self) -> None:
@@ -105,6 +106,10 @@ class VllmBackend:
 
     def _start(self) -> None:
         """Load the model; this takes from seconds to minutes, in which nothing else can be done anyway."""
+        from vllm.platforms import current_platform
+
+        if current_platform.is_cpu():  # where a seed is fatal to a prompt that is taken in pieces (vLLM 0.32)
+            self._arguments.setdefault("enable_chunked_prefill", False)
         try:
             arguments = self._vllm.AsyncEngineArgs(**self._arguments)
             self._engine = self._vllm.AsyncLLMEngine.from_engine_args(arguments)
