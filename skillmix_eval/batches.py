@@ -39,8 +39,8 @@ class FileBackend(Backend, Protocol):
         """Return the body of a request."""
         ...
 
-    def answer(self, request: Request | None, status: int, content: bytes) -> Reply:
-        """Read an answer; raises TransientError, CallFailedError or BackendError, as `complete` does."""
+    def answer(self, sent: dict[str, Any], status: int, content: bytes) -> Reply:
+        """Read the answer to a body; raises what `complete` raises."""
         ...
 
     def client(self) -> Any:
@@ -52,6 +52,7 @@ class _Call(NamedTuple):
     request: Request
     future: asyncio.Future[Reply]
     rounds: int = 0
+    sent: dict[str, Any] = {}  # noqa: RUF012  its body in the latest batch
 
 
 class BatchBackend:
@@ -115,6 +116,7 @@ class BatchBackend:
 
     def _line(self, key: str) -> bytes:
         body = self._backend.line(self._calls[key].request)
+        self._calls[key] = self._calls[key]._replace(sent=body)
         return msgspec.json.encode({"custom_id": key, "method": "POST", "url": _URL, "body": body}) + b"\n"
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -237,7 +239,7 @@ class BatchBackend:
         empty = bytes(where.body) in (b"", b"null")
         content = bytes(line.error if empty else where.body)
         try:
-            return self._backend.answer(call.request if call else None, where.status_code, content)
+            return self._backend.answer(call.sent if call else {}, where.status_code, content)
         except (CallFailedError, BackendError) as error:
             return error
 
@@ -268,7 +270,7 @@ class BatchBackend:
                 "the same command again to go on."
             )
         try:
-            self._backend.answer(None, status, msgspec.json.encode(getattr(error, "body", None) or {}))
+            self._backend.answer({}, status, msgspec.json.encode(getattr(error, "body", None) or {}))
         except BackendError as known:
             return known
         except CallFailedError as failed:

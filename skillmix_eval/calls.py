@@ -1,7 +1,7 @@
 """One model call, memoised: the same request to the same model is paid for once, ever.
 
-Wraps any backend: keeps its replies, repeats what can heal, and holds back when the endpoint is overloaded. Stages
-see only `Caller`; nothing here knows what a question or a rubric is.
+Wraps any backend: keeps its replies, repeats what can heal, and holds back when the endpoint is overloaded.
+Stages see only `Caller`; nothing here knows what a question or a rubric is.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Spend(Record, frozen=True, gc=False):
 
 
 class Caller:
-    """Asks a backend through the store, within the limit of its endpoint."""
+    """Asks a backend through the store, within its own limit and that of its endpoint."""
 
     def __init__(
         self, backend: Backend, store: Store | None, limit: Limit | None = None, budget: Budget | None = None
@@ -49,6 +49,7 @@ class Caller:
         self.backend = backend
         self.spend = Spend()
         self.limit = limit or Limit(backend.limit, adaptive="endpoint" in backend.identity)
+        self._own = asyncio.Semaphore(backend.limit)
         self._store = store
         self._budget = budget
         self._answered = False
@@ -56,8 +57,8 @@ class Caller:
     async def __call__(self, request: Request) -> Reply:
         """Return the kept reply, or get one and keep it before returning.
 
-        Raises CallFailedError (this call), BackendError (every call), BudgetError (no money left) or StoreError
-        (nothing can be kept).
+        Raises CallFailedError (this call), BackendError (every call), BudgetError (no money left) or
+        StoreError (nothing can be kept).
         """
         key = call_key(self.backend.identity, request)
         kept = self._store.get(key) if self._store else None
@@ -83,7 +84,7 @@ class Caller:
         """Ask until there is an answer or no hope for one."""
         tries, faults, began = 0, 0, time.monotonic()
         while True:
-            async with self.limit as sent:
+            async with self._own, self.limit as sent:
                 try:
                     reply = await self.backend.complete(request)
                 except TransientError as error:
@@ -100,7 +101,7 @@ class Caller:
             await asyncio.sleep(pause)
 
     def _give_up(self, error: TransientError, faults: int, seconds: float) -> None:
-        """Raise where another try is of no use: what was never reached stops the run, else this call fails."""
+        """Raise where another try is of no use: a run whose server was never reached stops."""
         if error.unreached and not self._answered and faults >= _TRIES_UNREACHED:
             raise BackendError(f"{error}; check the address and that the server is up.") from None
         if faults >= _TRIES or seconds > _SECONDS:
@@ -112,8 +113,8 @@ class Caller:
         except msgspec.MsgspecError as error:
             place = self._store.path if self._store else ""
             raise StoreError(
-                f"The store {place} holds an answer that cannot be read ({error}); it is damaged: choose another place "
-                "with --store, or put back a copy."
+                f"The store {place} holds an answer that cannot be read ({error}); it is damaged: "
+                "choose another place with --store, or put back a copy."
             ) from None
 
     def _count(self, paid_calls: int = 0, stored_calls: int = 0, paid: Usage | None = None) -> None:
@@ -126,8 +127,8 @@ class Caller:
 def _pause(tries: int, after: float | None) -> float:
     """Return how long to wait: what the server asks for, else twice as long each time, with full jitter."""
     if after is not None:
-        return min(max(after, 0.001 * 2 ** min(tries, 12)), 10 * _LONGEST_WAIT)
-    longest = min(_LONGEST_WAIT, 0.25 * 2**tries)
+        return min(max(after, 0.001 * 2.0 ** min(tries, 12)), 10 * _LONGEST_WAIT)
+    longest = min(_LONGEST_WAIT, 0.25 * 2.0**tries)
     return longest * (0.5 + random.random() / 2)  # noqa: S311  spreads load, no secret
 
 

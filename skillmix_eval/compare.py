@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from msgspec.structs import replace
 
+from .calibrated import corrected_difference
 from .evaluate import run_labels
 from .figures import METRICS
 from .pairing import Pairing, Shared, caveats, metric, pair
@@ -16,6 +17,7 @@ from .records import Question, Record, Sample, Score, TextStatus
 from .runs import Run
 from .stages.report import Table
 from .statistics import crossed, paired
+from .stats import Estimate
 from .texts import count_sentences, words
 
 _NAMING_ALLOWED = "Full marks, naming allowed"
@@ -48,6 +50,15 @@ class Change(Record, frozen=True, gc=False):
     high: float
 
 
+class CorrectedRow(Record, frozen=True, gc=False):
+    """A difference by the judge and without the judge's errors, at one k or over all."""
+
+    k: int | None
+    metric: str
+    raw: Estimate
+    corrected: Estimate
+
+
 class Comparison(Record, frozen=True, gc=False):
     """Everything `skillmix compare` shows. Differences are new minus old."""
 
@@ -65,6 +76,7 @@ class Comparison(Record, frozen=True, gc=False):
     by_skill: tuple[Row, ...]  # p_adjusted: Benjamini-Hochberg
     changes: tuple[Change, ...]
     notes: tuple[str, ...]
+    corrected: tuple[CorrectedRow, ...] = ()  # where both runs have labels
 
 
 def compare(old: Run, new: Run, show_private: bool = False) -> Comparison:
@@ -92,7 +104,19 @@ def compare(old: Run, new: Run, show_private: bool = False) -> Comparison:
         by_skill=_groups(both, lambda q: {s.id: [s.id] for s in q.skills}, labels),
         changes=_changes(both),
         notes=tuple(caveats(old.info, new.info)),
+        corrected=tuple(_corrected_rows(old, new, ks)),
     )
+
+
+def _corrected_rows(old: Run, new: Run, ks: Sequence[int]) -> Iterable[CorrectedRow]:
+    both = pair(old, new)
+    for name in METRICS:
+        for k in (*ks, None):
+            found = corrected_difference(old, new, name, k)
+            if found:
+                part = both if k is None else both.of_k([k])
+                d = paired.difference(part.values(metric(name), False), part.values(metric(name), True))
+                yield CorrectedRow(k, name, Estimate(d.value, None, d.low, d.high, d.n), found)
 
 
 def _metric_row(both: Pairing, name: str, row_id: str, label: str) -> Row:
@@ -176,6 +200,7 @@ def tables(found: Comparison, population: str = "list") -> list[Table]:
     return [
         _metric_table("All shared questions", found.overall, population, "each p is for one metric alone"),
         _metric_table("By number of skills", found.by_k, population, "p is Holm's over the k of a metric"),
+        *([_corrected_table(found.corrected)] if found.corrected else []),
         _changes_table(found.changes),
         _group_table("Categories", "Category", found.by_category),
         _group_table("Skills that changed most", "Skill", _extremes(found.by_skill)),
@@ -219,6 +244,23 @@ def _group_table(title: str, what: str, rows: Sequence[Row], brief: bool = True)
         "false."
     )
     return Table(title, (what, "n", "Difference", "Shrunk", "p"), cells, note, brief)
+
+
+def _corrected_table(rows: Sequence[CorrectedRow]) -> Table:
+    cells = tuple(
+        (at, METRICS[r.metric], str(r.corrected.n), _signed(r.raw), _signed(r.corrected))
+        for r, at in ((r, "all" if r.k is None else str(r.k)) for r in rows)
+    )
+    note = (
+        "Both runs have labels: the judge's errors on either side are taken out (paired prediction-powered "
+        "inference). A model that learned to please the judge loses here."
+    )
+    columns = ("k", "Metric", "n", "By the judge", "Corrected")
+    return Table("Differences corrected for the judge's errors", columns, cells, note)
+
+
+def _signed(e: Estimate) -> str:
+    return f"{e.value or 0.0:+.2f} [{e.low or 0.0:+.2f}, {e.high or 0.0:+.2f}]"
 
 
 def _changes_table(changes: Sequence[Change]) -> Table:

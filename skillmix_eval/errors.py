@@ -4,7 +4,8 @@ SkillMixError                 what the user reads: one clear sentence, no traceb
 ├── BadInputError             an option, a file or a name is wrong              -> exit 2, nothing written
 ├── BackendError              a model cannot be used at all (key, model name)   -> the run stops at once
 ├── StoreError                answers can no longer be kept (disk, permissions) -> the run stops at once
-├── BudgetError               the next call could cost more than is allowed     -> the run stops at once
+├── IncompleteError           too many texts could not be had                   -> exit 3, all is kept
+│   └── BudgetError           the next call could cost more than is allowed     -> the run stops at once
 └── CallFailedError           one call failed for good                          -> data: `failed`
     └── TransientError        one call failed, and may succeed later            -> tried again
 UnreadableError               a judge's reply is not a verdict                  -> data: `unreadable`
@@ -56,10 +57,14 @@ class TransientError(CallFailedError):
         self.wait, self.after, self.unreached = wait, after, unreached
 
 
-class BudgetError(SkillMixError):
-    """The next call could pass the cost that the user allows; what was paid for is kept."""
+class IncompleteError(SkillMixError):
+    """A run is not complete and does not stand; what was paid for is kept."""
 
     exit_code = 3
+
+
+class BudgetError(IncompleteError):
+    """The next call could pass the cost that the user allows."""
 
 
 class UnreadableError(Exception):

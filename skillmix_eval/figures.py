@@ -167,6 +167,39 @@ class Anchors(Record, frozen=True, gc=False):
     faults: tuple[str, ...] = ()  # why the run is not valid
 
 
+class JudgeError(Record, frozen=True, gc=False):
+    """How a judge errs on one kind of verdict, by labels; each share has a 95 % interval over questions."""
+
+    what: str
+    sensitivity: Estimate  # share of what is there that the judge finds
+    specificity: Estimate  # share of what is not there that the judge does not find
+    same: Estimate  # agreement with the truth: share of equal verdicts, Krippendorff's alpha, Gwet's AC1
+    alpha: Estimate
+    ac1: Estimate
+
+
+class Corrected(Record, frozen=True, gc=False):
+    """A metric by the judge and without its errors, at one k or over all; n counts questions, then labels."""
+
+    k: int | None
+    metric: str
+    raw: Estimate
+    corrected: Estimate  # prediction-powered inference
+    rogan_gladen: Estimate | None  # inverted error rates; of shares of texts only
+
+
+class Calibrated(Record, frozen=True, gc=False):
+    """A judge measured against labels. `stale`: the labels are of other texts or for another judge."""
+
+    source: str
+    texts: int
+    labelled: int
+    errors: tuple[JudgeError, ...] = ()
+    corrected: tuple[Corrected, ...] = ()
+    votes_worth: float | None = None  # independent votes that a text's gradings are worth
+    stale: bool = False
+
+
 class Figures(Record, frozen=True, gc=False):
     """Everything a report shows."""
 
@@ -184,3 +217,4 @@ class Figures(Record, frozen=True, gc=False):
     agreement: tuple[Agreement, ...] = ()
     decoys: Estimate | None = None  # share of readable judge calls that found a decoy
     anchors: Anchors | None = None
+    calibrated: Calibrated | None = None

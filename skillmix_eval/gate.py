@@ -17,6 +17,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from .baseline import Accepted, Mean, accept
+from .calibrated import corrected_note
 from .errors import BadInputError
 from .evaluate import Setting, describe, load_models, opened, prepare, spent
 from .pairing import Pairing, by_question, caveats, coverage, metric, must_agree, pair
@@ -314,7 +315,7 @@ def _basis(mode: str, old: Run, new: Run, questions: int, available: int) -> _Ba
         (coverage(old.samples), coverage(new.samples)),
         questions,
         available,
-        tuple(caveats(old.info, new.info)),
+        (*caveats(old.info, new.info), *corrected_note(old, new)),
     )
 
 

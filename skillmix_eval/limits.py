@@ -12,9 +12,9 @@ _START = 32
 class Limit:
     """A number of calls that grows while an endpoint keeps up and halves when it is overloaded.
 
-    Slow start: one more for each answer, so it doubles with each round of answers, up to `most`. After the first
-    "too many requests" it halves, waits as long as the server asks, and grows by one a round (additive increase,
-    multiplicative decrease). An endpoint without rates, such as an engine in this process, has all from the start.
+    Slow start: one more for each answer, so it doubles with each round of answers, up to `most`. After the
+    first "too many requests" it halves, waits as long as the server asks, and grows by one a round (additive
+    increase, multiplicative decrease). An engine in this process has all from the start.
     """
 
     def __init__(self, most: int, adaptive: bool = True) -> None:

@@ -23,6 +23,7 @@ from .stages.grid import Grid, grid
 from .stages.report import Table, interval, sentences, tables
 from .stats import Estimate
 
+MOST = 100_000  # texts that a page holds, evenly taken; all are in samples.parquet
 _FOLDER = Path(__file__).parent / "pages"
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; img-src data:; "
@@ -55,6 +56,7 @@ class RunReport(msgspec.Struct, frozen=True):
 def run_page(report: RunReport) -> str:
     """Return the page of a run."""
     figures, samples, labels = report.figures, report.samples, report.labels
+    nth = -(-len(samples) // MOST) or 1
     shown = tables(figures)
     return render(
         "run.html.j2",
@@ -71,7 +73,9 @@ def run_page(report: RunReport) -> str:
             _heat("Category × k", "Category", grid(samples, lambda s: s.category, {})),
             _heat("Skill × k", "Skill", grid(samples, lambda s: s.id, labels)),
         ],
-        blocks=text_blocks(samples, labels),
+        blocks=text_blocks(samples[::nth], labels),
+        nth=nth,
+        total=len(samples),
         spend=report.spend,
         spec=report.spec,
     )

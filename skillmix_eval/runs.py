@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from .calibration import Calibration, read_calibration
 from .columns import Columns, columns_of
 from .domain import load_domain
 from .errors import BadInputError, StoreError
@@ -51,6 +52,7 @@ class Run(msgspec.Struct, frozen=True):
     spec: RunSpec
     info: RunInfo
     samples: tuple[Sample, ...]
+    calibration: Calibration | None = None
 
     @property
     def columns(self) -> Columns:
@@ -72,7 +74,7 @@ def redacted(run: Run) -> Run:
         written = "" if sample.text.status is TextStatus.ECHOED else sample.text.text
         text = msgspec.structs.replace(sample.text, text=written, draft="")
         samples.append(msgspec.structs.replace(sample, text=text, gradings=gradings))
-    return Run(run.spec, run.info, tuple(samples))
+    return Run(run.spec, run.info, tuple(samples), run.calibration)
 
 
 class _Catalogue(msgspec.Struct, frozen=True):
@@ -150,7 +152,7 @@ def read_run(folder: Path) -> Run:
         samples = tuple(lists.sample(row) for row in rows)
     except (msgspec.MsgspecError, pa.ArrowException, KeyError, OSError) as error:
         raise BadInputError(f"{folder} cannot be read as a run: {error!r}.") from None
-    return Run(spec, catalogue.info, samples)
+    return Run(spec, catalogue.info, samples, read_calibration(folder))
 
 
 class StoredRun:
@@ -163,6 +165,7 @@ class StoredRun:
         self._folder = folder
         self.spec, self._catalogue = _about(folder)
         self.info = self._catalogue.info
+        self.calibration = read_calibration(folder)
 
     @cached_property
     def samples(self) -> tuple[Sample, ...]:

@@ -7,6 +7,7 @@ for all raters, so that the first texts are the ones that several have read.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,9 +17,10 @@ import numpy as np
 
 from .figures import ITEMS
 from .labels import Label, text_key
-from .records import MAKES_SENSE, ON_TOPIC, SENTENCE_LIMIT, Record, Sample, skill_item
+from .records import MAKES_SENSE, ON_TOPIC, SENTENCE_LIMIT, Sample, skill_item
 from .runs import Run
-from .stages.report import Table
+from .stages.report import Table, interval
+from .statistics.judging import agreement
 from .stats import Z95
 
 ENOUGH = 5  # texts before the gain of more is estimated
@@ -58,73 +60,49 @@ def is_done(task: Task, labels: Mapping[str, Mapping[str, bool | None]]) -> bool
     return set(task.items) <= set(labels.get(task.key, {}))
 
 
-class Agreement(Record, frozen=True, gc=False):
-    """How two sides agree on single points. Kappa is None where one side says the same always."""
-
-    n: int
-    agree: float
-    kappa: float | None
-    ac1: float
-    only_first: int
-    only_second: int
-
-
-def agreement(pairs: Sequence[tuple[bool, bool]]) -> Agreement | None:
-    """Return the share agreeing, Cohen's kappa (1960) and Gwet's AC1 (2008), which bears rare points."""
-    if not pairs:
-        return None
-    a, b = (np.array(side, dtype=float) for side in zip(*pairs, strict=True))
-    same, p, q = float((a == b).mean()), float(a.mean()), float(b.mean())
-    chance = p * q + (1 - p) * (1 - q)
-    mean = (p + q) / 2
-    kappa = (same - chance) / (1 - chance) if chance < 1 else None
-    ac1 = (same - 2 * mean * (1 - mean)) / (1 - 2 * mean * (1 - mean))
-    return Agreement(len(pairs), same, kappa, ac1, int((a > b).sum()), int((b > a).sum()))
+Pairs = dict[str, list[tuple[bool, bool]]]  # by text: what two sides say of its items
 
 
 def judge_table(found: Sequence[Task], labels: ByRater) -> Table:
     """Return each rater's agreement with the judge, by rubric item."""
-    pairs: dict[tuple[str, str], list[tuple[bool, bool]]] = defaultdict(list)
+    pairs: dict[tuple[str, str], Pairs] = defaultdict(lambda: defaultdict(list))
     for rater, texts in labels.items():
         for task in found:
             score = task.sample.score
             for item, met in texts.get(task.key, {}).items():
                 if met is not None and score and item in task.items:
-                    pairs[rater, ITEMS.get(item, "Skills")].append((score.points[item], met))
-    rows = [(r, item, *_cells(agreement(found_pairs))) for (r, item), found_pairs in sorted(pairs.items())]
-    columns = ("Rater", "Item", "Points", "Agree", "Kappa", "AC1", "Only judge", "Only rater")
+                    pairs[rater, ITEMS.get(item, "Skills")][task.key].append((score.points[item], met))
+    rows = [(rater, item, *_cells(said)) for (rater, item), said in sorted(pairs.items())]
+    columns = ("Rater", "Item", *_COLUMNS, "Only judge", "Only rater")
     note = "Points both decided; unsure ones are left out. Only judge: points that the judge alone gives."
     return Table("Raters and the judge", columns, tuple(rows), note)
 
 
 def raters_table(labels: ByRater) -> Table:
     """Return how raters agree with each other where both decided."""
-    names, rows = sorted(labels), []
-    for i, first in enumerate(names):
-        for second in names[i + 1 :]:
-            pairs = [
-                (met, other)
-                for text, items in labels[first].items()
-                for item, met in items.items()
-                if met is not None and (other := labels[second].get(text, {}).get(item)) is not None
-            ]
-            rows.append((first, second, *_cells(agreement(pairs))))
-    columns = ("First", "Second", "Points", "Agree", "Kappa", "AC1", "Only first", "Only second")
+    rows = []
+    for first, second in itertools.combinations(sorted(labels), 2):
+        pairs: Pairs = defaultdict(list)
+        for text, items in labels[first].items():
+            for item, met in items.items():
+                other = labels[second].get(text, {}).get(item)
+                if met is not None and other is not None:
+                    pairs[text].append((met, other))
+        rows.append((first, second, *_cells(pairs)))
+    columns = ("First", "Second", *_COLUMNS, "Only first", "Only second")
     return Table("Raters among each other", columns, tuple(rows))
 
 
-def _cells(found: Agreement | None) -> tuple[str, ...]:
-    if found is None:
-        return ("0", "–", "–", "–", "–", "–")
-    kappa = "–" if found.kappa is None else f"{round(found.kappa, 2) + 0:.2f}"
-    return (
-        str(found.n),
-        f"{found.agree:.0%}",
-        kappa,
-        f"{found.ac1:.2f}",
-        str(found.only_first),
-        str(found.only_second),
-    )
+_COLUMNS = ("Texts", "Points", "Agree", "AC1", "Alpha")
+
+
+def _cells(pairs: Pairs) -> tuple[str, ...]:
+    """Return the measures with their intervals, texts resampled whole."""
+    every = [pair for said in pairs.values() for pair in said]
+    found = agreement([[(2, a + b) for a, b in said] for said in pairs.values()])
+    alone = (sum(a > b for a, b in every), sum(b > a for a, b in every))
+    measures = (interval(found[name]) for name in ("same", "ac1", "alpha"))
+    return (str(len(pairs)), str(len(every)), *measures, *map(str, alone))
 
 
 def gain(found: Sequence[Task], labels: ByRater) -> str:

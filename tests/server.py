@@ -158,7 +158,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         call = chat.begin(json.loads(raw), {k.lower(): v for k, v in self.headers.items()})
         chat.end(call)  # before the answer is sent: the client cannot begin its next call earlier
-        if call.fault in _REFUSALS:
+        if call.fault and call.fault.startswith("400:"):
+            self._send(400, {"error": {"message": call.fault.removeprefix("400:"), "type": "error"}})
+        elif call.fault in _REFUSALS:
             status, extra = _REFUSALS[call.fault]
             said = f"You sent Authorization: {self.headers.get('Authorization')} for model {call.model}"
             self._send(status, {"error": {"message": said, "type": "error"}}, extra)
@@ -194,6 +196,7 @@ _REFUSALS: dict[str, tuple[int, dict[str, str]]] = {
     "401": (401, {}),
     "404": (404, {}),
     "429": (429, {"Retry-After": "0"}),
+    "503": (503, {"Retry-After": "0"}),
     "500": (500, {"Retry-After-Ms": "1"}),
 }
 
@@ -214,6 +217,11 @@ def _completion(call: Call) -> dict[str, Any]:
             message["content"], message["refusal"] = None, "I will not do that."
         case "filter":
             finish = "content_filter"
+        case "reasoning":
+            message["reasoning_content"] = "First I think of metaphors."
+        case "only reasoning":
+            message |= {"content": None, "reasoning_content": "First I think of met"}
+            finish = "length"
         case "null":
             message["content"] = None
         case "gibberish":
@@ -222,7 +230,10 @@ def _completion(call: Call) -> dict[str, Any]:
             message["content"] = "Half a pair \ud83d is left at the gate."
         case str(said) if said.startswith("say:"):
             message["content"] = said.removeprefix("say:")
-    usage = {"prompt_tokens": len(call.prompt.split()), "completion_tokens": len(str(text).split())}
+    usage: dict[str, Any] = {"prompt_tokens": len(call.prompt.split())}
+    usage["completion_tokens"] = len(str(text).split())
+    if "reasoning_content" in message:
+        usage["completion_tokens_details"] = {"reasoning_tokens": 7}
     choices = [{"index": 0, "message": message, "finish_reason": finish}]
     return {
         "id": "x",
@@ -234,7 +245,7 @@ def _completion(call: Call) -> dict[str, Any]:
         else [{**choices[0], "message": None}]
         if call.fault == "no message"
         else choices,
-        "usage": {**usage, "total_tokens": sum(usage.values())},
+        "usage": usage,
     }
 
 

@@ -45,14 +45,15 @@ LAYERS = [
         "labels",
         "browser",
     },
-    {"statistics", "columns", "parquet", "ledger"},
+    {"statistics", "columns", "parquet", "calibration", "prices", "limits", "ledger"},
     {"domains", "stages", "graders", "backends", "styles", "methods", "calls", "released", "runs"}
     | {"shown", "live"},
-    {"plugins", "attacks", "batches", "known_texts", "page", "pairing", "verdict", "spot"},
+    {"plugins", "attacks", "batches", "known_texts", "page", "pairing", "verdict", "spot", "calibrated"},
     {"pipeline", "baseline"},
     {"anchors"},
     {"evaluate"},
-    {"inputs", "lm_eval_logs", "leaderboard", "exports", "compare", "gate", "plan", "attack"},
+    {"inputs", "foresight", "lm_eval_logs", "leaderboard", "exports", "compare", "gate", "plan"}
+    | {"attack", "calibrate"},
     {"board_page", "pair_page", "view"},
     {"cli", "adapt", "lm_eval_plugin"},
     {"__main__"},

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +20,18 @@ from skillmix_eval.spec import ModelSpec
 from skillmix_eval.store import Store
 
 from .batch_server import BatchServer
-from .server import STUDENT, Server, once
+from .server import (
+    STUDENT,
+    Done,
+    Server,
+    command,
+    environment,
+    once,
+    one_sentence,
+    run_files,
+    run_options,
+    skillmix,
+)
 
 
 def requests(count: int, first: int = 0) -> list[Request]:
@@ -149,3 +162,47 @@ def test_the_key_is_in_no_file(tmp_path: Path) -> None:
         line = json.loads(next(iter(server.files.values())))
     assert sorted(line) == ["body", "custom_id", "method", "url"]
     assert sorted(line["body"]) == ["messages", "model"]
+
+
+def by_cli(server: Server, folder: Path, out: str, *options: object) -> Done:
+    """Return a finished run of the command line."""
+    done = skillmix("run", *run_options(server, folder), "-k", 2, "--out", out, *options, cwd=folder)
+    assert done.code == 0, done.err
+    return done
+
+
+def test_a_run_by_batch(tmp_path: Path) -> None:
+    """A run by batch ends as one of single calls does, goes on from it, and says what is under way."""
+    with BatchServer() as server:
+        by_cli(server, tmp_path, "live", "-n", 4)
+        before = server.live_calls
+        done = by_cli(server, tmp_path, "batched", "-n", 10, "--batch")
+        assert server.live_calls == before
+        assert server.sizes() == [6, 6, 6]
+        assert done.err.count("is under way") == 3
+        (tmp_path / "store.sqlite").rename(tmp_path / "other.sqlite")
+        by_cli(server, tmp_path, "single", "-n", 10)
+    assert run_files(tmp_path / "batched") == run_files(tmp_path / "single")
+
+
+def test_a_run_killed_and_gone_on_with(tmp_path: Path) -> None:
+    """A run killed while its batch is under way, and run again, makes no call twice."""
+    with BatchServer() as server:
+        server.may_work.clear()
+        options = [*run_options(server, tmp_path), "-k", 2, "-n", 5, "--out", "run", "--batch"]
+        process = subprocess.Popen(command("run", *options), cwd=tmp_path, env=environment(), text=True)
+        while not server.batches and process.poll() is None:
+            time.sleep(0.02)
+        process.kill()
+        process.wait(60)
+        server.may_work.set()
+        done = skillmix("run", *options, cwd=tmp_path)
+        assert done.code == 0, done.err
+        assert all(call.attempt == 0 for call in server.calls)
+
+
+def test_batches_of_what_needs_none(tmp_path: Path) -> None:
+    """A run that asks no endpoint has no use for batches, which is one sentence."""
+    done = skillmix("run", "-n", 1, "-k", 1, "--batch", "--out", "run", cwd=tmp_path)
+    assert done.code == 2
+    one_sentence(done, "--batch", "openai/")

@@ -34,19 +34,20 @@ _UNKNOWN_SETTING = re.compile(
 
 
 def create(settings: ModelSpec, model: str) -> OpenAIBackend:
-    """Return a backend for `model`; the key comes from the environment or a key file and is kept nowhere else.
+    """Return a backend for `model`; the key is from the environment or a key file, and kept nowhere else.
 
     Raises BackendError when no key is set and the server is OpenAI's own, or when no request can carry it.
     """
     key, place = read_key(settings)
     if not key and not settings.base_url:
         raise BackendError(
-            f"openai/{model} needs an API key in {place}, which is not set; set it, or give --base-url for a server "
-            "that needs none."
+            f"openai/{model} needs an API key in {place}, which is not set; set it, or give --base-url "
+            "for a server that needs none."
         )
     if not (key.isascii() and key.isprintable()):
         raise BackendError(
-            f"The API key in {place} holds a line break or another character that no request can carry; set it anew."
+            f"The API key in {place} holds a line break or another character that no request can "
+            "carry; set it anew."
         )
     return OpenAIBackend(settings, model, key)
 
@@ -90,8 +91,8 @@ class _Answer(msgspec.Struct):
     usage: _Used | None = None
 
 
-class _Status(Exception):
-    """A reply with a status of 300 or more: the status, the server's words, its code, the seconds it asks for."""
+class _StatusError(Exception):
+    """A status of 300 or more, with the server's words, its code, and the seconds it asks to wait."""
 
     def __init__(self, status: int, said: str, code: str, after: float | None) -> None:
         super().__init__(said)
@@ -118,26 +119,28 @@ class OpenAIBackend:
 
         Raises TransientError for what may heal, CallFailedError for this call, BackendError for every call.
         """
-        body = self._body(request)
+        renamed = dict(self._renamed)
         while True:
+            sent = self._body(request, renamed)
             try:
-                content = await self._post({self._renamed.get(n, n): v for n, v in body.items()})
-                return _read(content, self._where)
-            except _Status as error:
-                if not self._adapts(error, body):
+                reply = _read(await self._post(sent), self._where)
+            except _StatusError as error:
+                if not _adapts(error, sent, renamed):
                     raise self._fault(error) from None
+            else:
+                self._renamed |= renamed  # only what has helped is remembered
+                return reply
 
     def line(self, request: Request) -> dict[str, Any]:
         """Return the body of a request, for a file of many."""
-        named = ((self._renamed.get(n, n), v) for n, v in self._body(request).items())
-        return {name: value for name, value in named if name is not None}
+        return self._body(request, self._renamed)
 
-    def answer(self, request: Request | None, status: int, content: bytes) -> Reply:
-        """Read an answer that came in a file; raises TransientError, CallFailedError or BackendError."""
+    def answer(self, sent: dict[str, Any], status: int, content: bytes) -> Reply:
+        """Read the answer to a body in a file; raises TransientError, CallFailedError or BackendError."""
         if 200 <= status < 300:
             return _read(content, self._where)
-        error = _Status(status, *_said(content), None)
-        if request is not None and self._adapts(error, self._body(request)):
+        error = _StatusError(status, *_said(content), None)
+        if _adapts(error, sent, self._renamed):
             raise TransientError(f"{self._where} takes it in other words: {self._clean(error.said)}")
         raise self._fault(error)
 
@@ -147,16 +150,15 @@ class OpenAIBackend:
 
         return openai.AsyncOpenAI(api_key=self._key or "none", base_url=self._where)
 
-    async def _post(self, body: dict[str | None, Any]) -> bytes:
-        """Send a request and return the answer's bytes; raises TransientError or _Status."""
-        body.pop(None, None)
+    async def _post(self, body: dict[str, Any]) -> bytes:
+        """Send a request and return the answer's bytes; raises TransientError or _StatusError."""
         try:
             async with self._open().post(
                 f"{self._where}/chat/completions", data=msgspec.json.encode(body), allow_redirects=False
             ) as answer:
                 content = await answer.read()
                 if answer.status >= 300:
-                    raise _Status(answer.status, *_said(content), _after(answer.headers))
+                    raise _StatusError(answer.status, *_said(content), _after(answer.headers))
                 return content
         except TimeoutError:
             raise TransientError(f"{self._where} did not answer in time", wait=True) from None
@@ -170,24 +172,7 @@ class OpenAIBackend:
         except (aiohttp.ClientError, OSError) as error:
             raise TransientError(f"{self._where} cut the connection: {self._clean(repr(error))}") from None
 
-    def _adapts(self, error: _Status, body: dict[str, Any]) -> bool:
-        """Tell whether the server may take the request in other words, and remember them.
-
-        Only what does not change the text's distribution is left out: the draw's seed, and the schema, which the
-        prompt states as well. Another temperature would be another protocol.
-        """
-        if error.status not in (400, 422):
-            return False
-        renamed = len(self._renamed)
-        if "max_completion_tokens" in error.said and "max_tokens" in body:
-            self._renamed.setdefault("max_tokens", "max_completion_tokens")
-        elif "seed" in body and "seed" in error.said and _UNKNOWN_SETTING.search(error.said):
-            self._renamed.setdefault("seed", None)
-        elif "response_format" in body and not _TOO_LONG.search(error.said):
-            self._renamed.setdefault("response_format", None)
-        return len(self._renamed) > renamed
-
-    def _fault(self, error: _Status) -> Exception:
+    def _fault(self, error: _StatusError) -> Exception:
         """Return the error that a status means."""
         said = f"{self._where}: {error.status} {self._clean(error.said)}"
         unwanted = next((n for n in ("temperature", "top_p") if n in error.said), None)
@@ -232,7 +217,8 @@ class OpenAIBackend:
         if self._session:
             await self._session.close()
 
-    def _body(self, request: Request) -> dict[str, Any]:
+    def _body(self, request: Request, renamed: dict[str, str | None]) -> dict[str, Any]:
+        """Return what is sent: no setting that was not given, and each by the name that the server knows."""
         body: dict[str, Any] = {
             "model": self._model,
             "messages": [{"role": m.role, "content": m.content} for m in request.messages],
@@ -246,7 +232,8 @@ class OpenAIBackend:
                 "type": "json_schema",
                 "json_schema": {"name": "verdict", "strict": True, "schema": request.schema},
             }
-        return body
+        named = ((renamed.get(name, name), value) for name, value in body.items())
+        return {name: value for name, value in named if name is not None}
 
     def _clean(self, words: str) -> str:
         """Return words on one line, without the key that some servers repeat."""
@@ -254,12 +241,28 @@ class OpenAIBackend:
         return " ".join(words.split())[:300]
 
 
+def _adapts(error: _StatusError, sent: dict[str, Any], renamed: dict[str, str | None]) -> bool:
+    """Tell whether the server may take what was sent in other words, and note which.
+
+    Left out is only what does not change the distribution of texts: a draw's seed, and the schema, which the
+    prompt states as well. Another temperature would be another protocol.
+    """
+    if error.status not in (400, 422):
+        return False
+    if "max_completion_tokens" in error.said and "max_tokens" in sent:
+        renamed["max_tokens"] = "max_completion_tokens"
+    elif "seed" in sent and "seed" in error.said and _UNKNOWN_SETTING.search(error.said):
+        renamed["seed"] = None
+    elif "response_format" in sent and not _TOO_LONG.search(error.said):
+        renamed["response_format"] = None
+    else:
+        return False
+    return True
+
+
 def _read(content: bytes, where: str) -> Reply:
     """Turn a chat completion into a reply; its separate reasoning is left out, its tokens are counted."""
-    try:
-        answer = msgspec.json.decode(content, type=_Answer)
-    except msgspec.MsgspecError:
-        answer = _read_loosely(content)
+    answer = _parsed(content)
     if answer is None or not answer.choices:
         raise TransientError(f"{where} sent a reply that is no chat completion")
     choice, used = answer.choices[0], answer.usage or _Used()
@@ -280,8 +283,12 @@ def _read(content: bytes, where: str) -> Reply:
     )
 
 
-def _read_loosely(content: bytes) -> _Answer | None:
-    """Read what a strict parser refuses, such as half of a surrogate pair; None for what is no completion."""
+def _parsed(content: bytes) -> _Answer | None:
+    """Return a chat completion, None for what is none."""
+    try:
+        return msgspec.json.decode(content, type=_Answer)
+    except msgspec.MsgspecError:
+        pass  # perhaps half of a surrogate pair, which only the standard parser reads
     try:
         return msgspec.convert(json.loads(content), _Answer)
     except (ValueError, msgspec.ValidationError, RecursionError):

@@ -31,6 +31,7 @@ def attack(store: Path, dry_run: bool, markdown: bool, json: bool, **given: Any)
     """
     from .. import attack as attacking
     from ..errors import BadInputError
+    from ..prices import read_prices, run_prices
     from ..stages.report import markdown_of
     from ..store import Store
 
@@ -43,7 +44,7 @@ def attack(store: Path, dry_run: bool, markdown: bool, json: bool, **given: Any)
         return
     kept = Store(store)
     try:
-        with show.progress(attacking.size(), (None, spec.judge)) as on_sample:
+        with show.progress(attacking.size(), run_prices(spec, read_prices()[1])) as on_sample:
             found = attacking.attack(setting, kept, on_sample=on_sample)
     finally:
         kept.close()
@@ -56,6 +57,78 @@ def attack(store: Path, dry_run: bool, markdown: bool, json: bool, **given: Any)
         attacking.tables(found),
         attacking.sentences(found),
     )
+    if markdown:
+        sys.stdout.write(markdown_of(*shown))
+        return
+    show.print_tables(*shown)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("-n", type=click.IntRange(2), default=200, show_default=True, help="Texts to draw, about.")
+@click.option(
+    "--labels",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="People's labels: the file of `skillmix view`, or a CSV file.",
+)
+@click.option("--markdown", is_flag=True, help="Print Markdown.")
+@options.show_private
+@options.as_json
+def calibrate(
+    folder: Path, n: int, labels: Path | None, markdown: bool, show_private: bool, json: bool
+) -> None:
+    """Measure a run's judge against the truth and correct the run's figures (FOLDER is its run folder).
+
+    Draws about -n texts, those that the judge failed with twice the chance. On `devices` code knows their
+    truth; elsewhere people label them, in `skillmix view` or in the CSV file that is written into the folder,
+    and --labels reads that. Reports, compare and gate then show corrected figures beside the raw ones.
+
+    Examples:
+
+      skillmix calibrate results/runs/A
+
+      skillmix calibrate results/runs/A --labels results/labels.sqlite
+    """
+    from .. import calibrate as calibrating
+    from ..labels import read_labels
+    from ..runs import read_run, write_file
+
+    run = read_run(folder)
+    found: Any = calibrating.start(run, n)
+    left_out = ""
+    if labels:
+        found, left_out = calibrating.by_people(run, found, read_labels(labels))
+    else:
+        found = calibrating.by_code(run, found) or found
+    calibrating.write(folder, run, found, show_private)
+    if not found.truth:
+        write_file(folder / calibrating.SHEET, calibrating.sheet(run, found, show_private))
+        many = len(calibrating.todo(run, found))
+        if json:
+            sys.stdout.write(msgspec.json.encode({"drawn": many, "sheet": calibrating.SHEET}).decode() + "\n")
+            return
+        show.out.print(
+            show.escape(
+                f"{many} texts were drawn. Label them with `skillmix view`, or fill in the column met of "
+                f"{folder / calibrating.SHEET}; then run `skillmix calibrate {folder} --labels FILE`."
+            ),
+            soft_wrap=True,
+        )
+        return
+    _print_calibrated(msgspec.structs.replace(run, calibration=found), left_out, markdown, json)
+
+
+def _print_calibrated(run: Any, left_out: str, markdown: bool, json: bool) -> None:
+    from ..calibrated import calibrated
+    from ..stages.report import calibrated_tables, markdown_of, measured
+
+    figures = calibrated(run, run.calibration)
+    if json:
+        sys.stdout.write(msgspec.json.encode(figures, order="deterministic").decode() + "\n")
+        return
+    said = [*measured(figures), *([f"Left out: {left_out}."] if left_out else [])]
+    header = [f"Judge: {run.info.judge}", f"Student: {run.info.student}"]
+    shown = ("The judge measured", header, calibrated_tables(figures), said)
     if markdown:
         sys.stdout.write(markdown_of(*shown))
         return

@@ -50,6 +50,59 @@ def page(function: F) -> F:
     return function
 
 
+class _Share(click.ParamType):  # type: ignore[type-arg]
+    """A share such as 5% or 0.05."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the share as a number from 0 to 1."""
+        words = str(value).strip()
+        try:
+            found = float(words.removesuffix("%")) / (100 if words.endswith("%") else 1)
+        except ValueError:
+            found = -1.0
+        if not 0 <= found <= 1:
+            self.fail(f"'{value}' is no share from 0 to 1 or 0% to 100%", param, ctx)
+        return found
+
+
+def money(function: F) -> F:
+    """Add --prices, --max-cost, --max-failed and --batch."""
+    for add in (
+        click.option(
+            "--batch",
+            is_flag=True,
+            help="Send calls as files by the provider's batch interface: cheaper, within a day, to be closed "
+            "and gone on with.",
+        ),
+        click.option(
+            "--max-failed",
+            type=_Share(),
+            default="5%",
+            show_default=True,
+            help="Most texts that may fail to be had or graded before the run does not stand (exit code 3).",
+        ),
+        click.option(
+            "--max-cost",
+            type=click.FloatRange(min=0),
+            help="US dollars that may be spent now; the run stops before it passes them (exit code 3).",
+        ),
+        click.option(
+            "--prices",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="Your price table (YAML), in place of the package's.",
+        ),
+    ):
+        function = add(function)
+    return function
+
+
+def take_money(given: dict[str, Any]) -> dict[str, Any]:
+    """Take what `money` added out of the given settings, which are the run's own."""
+    return {name: given.pop(name) for name in ("prices", "max_cost", "max_failed", "batch")}
+
+
 def out(help: str) -> Callable[[F], F]:
     """Return the option --out."""
     return click.option("--out", type=click.Path(path_type=Path, file_okay=False), help=help)
@@ -162,8 +215,12 @@ def _panels() -> dict[str, list[dict[str, Any]]]:
         {"name": "Protocol: how a question becomes points", "options": protocol},
         {"name": "Judge: who grades", "options": [*judge, "--sentence-counter"]},
         {
+            "name": "Money and failures",
+            "options": ["--dry-run", "--max-cost", "--prices", "--max-failed", "--batch"],
+        },
+        {
             "name": "Output",
-            "options": ["--out", "--store", "--dry-run", "--show-private", "--json", "--help"],
+            "options": ["--out", "--store", "--show-private", "--json", "--help"],
         },
     ]
     return {f"skillmix {command}": panels for command in ("run", "grade", "sample")}

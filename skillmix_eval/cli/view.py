@@ -72,6 +72,7 @@ def _listen(port: int) -> socket.socket:
         place.bind(("127.0.0.1", port))
         place.listen()  # a browser that is quicker than the server waits
     except OSError as error:
+        place.close()
         raise BadInputError(
             f"Port {port} cannot be had ({error.strerror}); give another --port, or 0."
         ) from None

@@ -159,6 +159,7 @@ class Browser {
     const rows = [];
     for (let n = 0; n < this.source.n; n++) if (active.every(f => f.test(n, given.get(f.name)))) rows.push(n);
     if (!words) return this.found(rows, false);
+    this.count.value = "searching …";
     const hits = [];
     let shown = performance.now();
     for (const n of rows) {

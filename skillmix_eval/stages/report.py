@@ -10,6 +10,7 @@ from ..figures import (
     Ability,
     Agreement,
     Beyond,
+    Calibrated,
     Composition,
     Figure,
     Figures,
@@ -58,13 +59,14 @@ def tables(figures: Figures, population: str = "list") -> list[Table]:
         _beyond(figures.beyond),
         _agreement(figures.agreement),
         _anchors(figures),
+        *(calibrated_tables(figures.calibrated) if figures.calibrated else ()),
     ]
     return [table for table in found if table.rows]
 
 
 def sentences(figures: Figures, reduce: str) -> list[str]:
     """Return what has to be said about the figures in words."""
-    said = list(figures.reasons)
+    said = [*figures.reasons, *(measured(figures.calibrated) if figures.calibrated else ())]
     point = figures.saturation
     if point:
         sure = "the whole interval is below" if point.certain else "though its interval reaches above"
@@ -99,7 +101,7 @@ def markdown_of(title: str, header: Sequence[str], shown: Sequence[Table], said:
     lines = [f"# {_cell(title)}", "", *(f"- {_cell(line)}" for line in header), ""]
     for table in shown:
         lines += markdown_table(table)
-    return "\n".join([*lines, *(f"{s}\n" for s in said)])
+    return "\n".join([*lines, *(f"{_line(s)}\n" for s in said)])
 
 
 def markdown_table(table: Table, header: Sequence[str] = ()) -> list[str]:
@@ -300,7 +302,56 @@ def _anchors(figures: Figures) -> Table:
     return Table("Can the judge be trusted?", ("What", "How often", "n", "Share"), cells, note)
 
 
+def calibrated_tables(found: Calibrated) -> list[Table]:
+    """Return how the judge errs, and the figures without its errors."""
+    errors = tuple(
+        (row.what, *(f"{interval(e)} ({e.n})" for e in (row.sensitivity, row.specificity)), interval(row.ac1))
+        for row in found.errors
+    )
+    corrected = tuple(
+        (
+            METRICS[row.metric],
+            "all" if row.k is None else str(row.k),
+            str(row.corrected.n),
+            interval(row.raw),
+            interval(row.corrected),
+            interval(row.rogan_gladen) if row.rogan_gladen else "–",
+        )
+        for row in found.corrected
+    )
+    columns = ("Verdict", "Sensitivity (n)", "Specificity (n)", "AC1")
+    note = "Sensitivity: share of what is there that the judge finds; specificity: of what is not there, not."
+    how = (
+        "Raw: by the judge. Corrected: prediction-powered inference (PPI++), right whatever the judge's "
+        "errors are. Rogan-Gladen: inverted error rates. Mean over texts; n counts labelled texts."
+    )
+    headed = ("Metric", "k", "n", "Raw", "Corrected", "Rogan-Gladen")
+    return [
+        Table("The judge against the truth", columns, errors, note),
+        Table("Figures corrected for the judge's errors", headed, corrected, how),
+    ]
+
+
+def measured(found: Calibrated) -> list[str]:
+    """Return what has to be said about a calibration in words."""
+    if found.stale:
+        why = "The labels in calibration.json are of other texts or for another judge and correct nothing"
+        return [f"{why}; run `skillmix calibrate` again."]
+    said = [f"Truth: {found.source}, for {found.labelled:,} of {found.texts:,} graded texts."]
+    if found.votes_worth is not None:
+        said.append(
+            f"By how their errors go together, the votes on an item are worth {found.votes_worth:.1f} "
+            "independent ones."
+        )
+    return said
+
+
+def _line(text: str) -> str:
+    """Make a sentence harmless in Markdown; it may have code in it, such as a command to run."""
+    return _cell(text).replace("\\`", "`")
+
+
 def _cell(text: str) -> str:
     """Make a text harmless in a Markdown table or heading: one line, no markup of its own."""
-    flat = "".join(c for c in " ".join(text.split()) if c >= " " and not "\x7f" <= c <= "\x9f")
+    flat = "".join(c for c in " ".join(text.split()) if c.isprintable())
     return "".join(f"\\{c}" if c in "\\|`*_<>#" else c for c in flat).replace("](", "]\\(")

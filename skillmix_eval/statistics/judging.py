@@ -12,16 +12,18 @@ RESAMPLES = 2000
 Votes = Sequence[tuple[int, int]]  # per item judged: votes, and how many of them are yes
 
 
-def agreement(groups: Sequence[Votes]) -> dict[str, Estimate]:
+def agreement(groups: Sequence[Votes], weights: Sequence[float] | None = None) -> dict[str, Estimate]:
     """Return `same`, `alpha` and `ac1` of yes-or-no votes, with 95 % intervals; n counts groups.
 
     A group is a question with all its items that have two votes or more: groups are resampled whole, since
     items of one text are judged together. `same` is the share of pairs of votes that agree; alpha is
     Krippendorff's for nominal values (2011), 1 - Do / De; AC1 is Gwet's (2008, equations 9 and 10 for two
     categories), which stays meaningful where nearly all votes are yes. A measure that has no value, since
-    all votes are the same, is None.
+    all votes are the same, is None. `weights` count a group for more than one.
     """
-    sums = np.array([_sums(votes) for votes in groups if votes], dtype=float).reshape(-1, 6)
+    given = np.ones(len(groups)) if weights is None else np.asarray(weights)
+    found_sums = [_sums(votes) for votes in groups]
+    sums = (np.array(found_sums, dtype=float).reshape(-1, 6) * given[:, None])[[bool(v) for v in groups]]
     if not len(sums):
         return {name: Estimate(None, None, None, None, 0) for name in ("same", "alpha", "ac1")}
     found = _measures(sums.sum(axis=0))
