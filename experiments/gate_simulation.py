@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,10 @@ OUT = Path(__file__).parents[1] / "results" / "statistics"
 CHUNK = 200
 
 
-def sequential(gates: int) -> list[dict[str, Any]]:
+def sequential(gates: int, streams: Mapping[float, int] = STREAM) -> list[dict[str, Any]]:
     """Return error rates and questions used by the sequential gate, and by a fixed-size test beside it."""
     rows = []
-    for allowed, length in STREAM.items():
+    for allowed, length in streams.items():
         fixed = pairs_to_decide(Rates(BASELINE, allowed, CORRELATION), ALPHA, BETA)
         for drop in (0.0, allowed / 2, allowed, 0.10, 0.20) if allowed < 0.1 else (0.0, 0.05, 0.1, 0.2):
             rates = Rates(BASELINE, drop, CORRELATION)
@@ -165,12 +165,16 @@ def graded_gate(rng: np.random.Generator, level: float, harm: float, most: int =
 
 def markdown(found: dict[str, Any]) -> str:
     """Return the tables."""
+    alarms = max(r["alarms"] for r in found["sequential"] if r["true_drop"] == 0)
+    misses = max(r["passes"] for r in found["sequential"] if r["true_drop"] >= r["allowed"])
     lines = [
         "# The gate's errors and cost",
         "",
         f"`python experiments/gate_simulation.py --gates {found['gates']}`; baseline 60 %, correlation .5 within "
         "a question, alpha = beta = .05. A false alarm is an alarm at a true drop of 0, a miss a pass at the "
         "allowed drop or more. Last columns: a mid-p McNemar test at a fixed size.",
+        "",
+        f"False alarms: **{alarms:.1%}** at most; misses: **{misses:.1%}** at most.",
         "",
         "| allowed | true drop | mean questions | median | 90 % | alarm | pass | mean, capped at 2x fixed | "
         "undecided at cap | fixed size | its alarms |",

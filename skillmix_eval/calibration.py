@@ -2,7 +2,7 @@
 
 Every text has a random number, its key, which is a hash. A text is drawn if that is below its chance; texts
 that a judge is more likely to have got wrong have twice the chance. `skillmix view` shows texts in the order
-of their keys, so whoever labels some there labels drawn texts first.
+in which a growing draw takes them, so whoever labels some there labels drawn texts first.
 """
 
 from __future__ import annotations
@@ -40,7 +40,12 @@ class Calibration(Record, frozen=True, gc=False):
 
     def drawn(self, key: str, doubtful: bool) -> bool:
         """Tell whether a text was drawn."""
-        return int(key[:13], 16) / 16**13 < self.chance(doubtful)
+        return number(key) < self.chance(doubtful)
+
+
+def number(key: str) -> float:
+    """Return the random number in [0, 1) that a text's key is."""
+    return int(key[:13], 16) / 16**13
 
 
 def draw(judge: str, texts: Mapping[str, bool], n: int) -> Calibration:

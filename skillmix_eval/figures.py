@@ -108,6 +108,7 @@ class Prediction(Record, frozen=True, gc=False):
     value: float
     low: float
     high: float
+    questions: int  # of all k that it rests on
     slope: float  # change of a point's log-odds when k grows by one
     together: float  # standard deviation of what the points of one text have in common, in log-odds
 

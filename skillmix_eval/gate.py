@@ -47,14 +47,16 @@ def fixed(old: Run, new: Run, policy: Policy) -> Verdict:
     return _verdict(_basis("fixed", old, new, n, n), _holm(found, policy), policy)
 
 
-def replay(old: Run, new: Run, policy: Policy, seed: int = 0) -> Verdict:
+def replay(old: Run, new: Run, policy: Policy, limits: Limits | None = None) -> Verdict:
     """Judge two finished runs sequentially: their shared questions in random order, until it is safe."""
-    both = pair(old, new)
-    order = _order([q.id for q in both.questions], label(new.spec.student), seed)
-    both = both.part([i for _, i in sorted((order[q.id], i) for i, q in enumerate(both.questions))])
+    both, limits = pair(old, new), limits or Limits()
+    available = len(both.questions)
+    order = _order([q.id for q in both.questions], label(new.spec.student), limits.seed)
+    rows = [i for _, i in sorted((order[q.id], i) for i, q in enumerate(both.questions))]
+    both = both.part(rows[: limits.most])
     found = [_sequential_check(both, check, policy) for check in policy.checks]
     needed = _needed(both.questions, policy, found)
-    return _verdict(_basis("sequential", old, new, needed, len(both.questions)), found, policy)
+    return _verdict(_basis("sequential", old, new, needed, available), found, policy)
 
 
 def unpaired(old: Accepted, new: Run, policy: Policy) -> Verdict:

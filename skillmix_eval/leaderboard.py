@@ -335,17 +335,27 @@ def _notes(models: Sequence[_Model], places: Sequence[Place], ks: Sequence[int])
     if left_out:
         why = f"not in the score, since not all have it: k = {listed(left_out)}"
         yield f"Ranked over k = {listed(ks)}; {why}."
-    if len({p.score.n for p in places}) > 1:
-        yield "Models were asked different numbers of questions; a model with few has a wide range of ranks."
+    fewest, most = (end(p.score.n for p in places) for end in (min, max))
+    if most > 1.1 * fewest:
+        yield (f"Models have from {fewest:,} to {most:,} scored questions; few mean a wide range of ranks.")
     for place in places:
         if place.coverage < COVERED:
             yield f"{place.student}: only {place.coverage:.0%} of its texts are scored."
     for model in models:
         if info.judge.split(";")[0] == model.student.split(";")[0]:
             yield f"{model.student} is judged by itself, which may favour it."
+    yield from _invalid(models)
     versions = sorted({r.info.version for m in models for r in m.runs})
     if len(versions) > 1:
         yield f"Runs were made by several versions of skillmix-eval: {', '.join(versions)}."
+
+
+def _invalid(models: Sequence[_Model]) -> Iterable[str]:
+    """Say whose judge was shown by texts of known grade to be none."""
+    for model in models:
+        known = [r.info.anchors for r in model.runs if r.info.anchors]
+        for fault in dict.fromkeys(fault for anchors in known for fault in anchors.faults):
+            yield f"{model.student}: its run is invalid, since {fault}."
 
 
 def listed(ks: Iterable[int]) -> str:

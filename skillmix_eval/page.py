@@ -20,7 +20,7 @@ from .figures import METRICS, Figures, KRow
 from .records import Record, Sample
 from .shown import Block, as_json, text_blocks
 from .stages.grid import Grid, grid
-from .stages.report import Table, interval, sentences, tables
+from .stages.report import Table, calibrated_tables, interval, sentences, tables
 from .stats import Estimate
 
 MOST = 100_000  # texts that a page holds, evenly taken; all are in samples.parquet
@@ -58,6 +58,8 @@ def run_page(report: RunReport) -> str:
     figures, samples, labels = report.figures, report.samples, report.labels
     nth = -(-len(samples) // MOST) or 1
     shown = tables(figures)
+    corrected = calibrated_tables(figures.calibrated) if figures.calibrated else []
+    first = [t for t in shown if t in [*shown[:1], *corrected]]
     return render(
         "run.html.j2",
         ("vendor/d3.min.js", "plots.js", "texts.js"),
@@ -66,8 +68,8 @@ def run_page(report: RunReport) -> str:
         figures=figures,
         curves=curves(figures.by_k),
         items=group_chart("items", "Points earned by rubric item", figures.by_item),
-        first=shown[:1],
-        tables=shown[1:],
+        first=first,
+        tables=[t for t in shown if t not in first],
         said=sentences(figures, report.reduce),
         grids=[
             _heat("Category × k", "Category", grid(samples, lambda s: s.category, {})),

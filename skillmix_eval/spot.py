@@ -1,8 +1,9 @@
 """Spot-checks: which text a person reads next, how they agree with the judge and each other, what more would
 tell. Pure functions of runs and labels.
 
-Texts come in the order of their keys, which are hashes: a random sample of all texts at any time, the same
-for all raters, so that the first texts are the ones that several have read.
+Texts come in a random order that is the same for all raters, so that the first texts are the ones that
+several have read. Those that a judge is likelier to have got wrong come twice as soon: at any time, the texts
+read are those that `skillmix calibrate` draws.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 import numpy as np
 
+from .calibrated import doubtful, graded, judged_items, key
+from .calibration import DOUBTFUL, number
 from .figures import ITEMS
-from .labels import Label, text_key
+from .labels import Label
 from .records import MAKES_SENSE, ON_TOPIC, SENTENCE_LIMIT, Sample, skill_item
 from .runs import Run
 from .stages.report import Table, interval
@@ -31,17 +34,22 @@ class Task(msgspec.Struct, frozen=True):
 
     key: str
     sample: Sample
+    chance: float  # of being read, relative to others
 
     @property
     def items(self) -> tuple[str, ...]:
         """Rubric items that a person decides: not the sentence limit, which code counts."""
-        return tuple(i for i in self.sample.question.items if i != SENTENCE_LIMIT)
+        return judged_items(self.sample.question)
 
 
 def tasks(runs: Iterable[Run]) -> list[Task]:
-    """Return the scored texts of runs, each once, in their random but fixed order."""
-    found = {text_key(s.question.id, s.text.text): s for run in runs for s in run.samples if s.score}
-    return [Task(key, found[key]) for key in sorted(found)]
+    """Return the judged texts of runs, each once, in their random but fixed order."""
+    found: dict[str, Task] = {}
+    for run in runs:
+        for sample in graded(run.samples):
+            task = Task(key(sample), sample, DOUBTFUL if doubtful(sample) else 1.0)
+            found[task.key] = max(found.get(task.key, task), task, key=lambda t: t.chance)
+    return sorted(found.values(), key=lambda t: (number(t.key) / t.chance, t.key))
 
 
 ByRater = Mapping[str, Mapping[str, Mapping[str, bool | None]]]  # rater -> text -> item -> met
@@ -111,14 +119,14 @@ def gain(found: Sequence[Task], labels: ByRater) -> str:
     The half-width of the 95 % interval of prediction-powered inference (Angelopoulos et al. 2023), with one
     disagreement each way added, since a few texts on which all agree do not prove that all would.
     """
-    differences = [d for task in found if (d := _difference(task, labels)) is not None]
+    differences = [(d, 1 / task.chance) for task in found if (d := _difference(task, labels)) is not None]
     read, total = len(differences), len(found)
     if read < ENOUGH:
         return (
             f"{read} of {total:,} texts decided without doubt; after {ENOUGH} the gain of more is told here."
         )
     judged = np.array([t.sample.score.marks.full_marks for t in found if t.sample.score])
-    spread = float(np.var([*differences, 1.0, -1.0]))
+    spread = _spread([*differences, (1.0, 0.75), (-1.0, 0.75)])
 
     def half(m: int) -> float:
         return Z95 * math.sqrt(float(judged.var()) / total + spread / min(m, total))
@@ -126,6 +134,13 @@ def gain(found: Sequence[Task], labels: ByRater) -> str:
     more = "; ".join(f"{read + n}: ±{half(read + n):.2f}" for n in (20, 50, 100) if read + n <= total)
     known = f"{read} of {total:,} texts decided: full marks, corrected by them, known to ±{half(read):.2f}"
     return f"{known}. With {more}." if more else f"{known}."
+
+
+def _spread(weighted: Sequence[tuple[float, float]]) -> float:
+    """Return the variance that one value adds to a weighted mean, times the number of values."""
+    d, weight = np.array(weighted).T
+    mean = (weight @ d) / weight.sum()
+    return float(len(d) * (weight**2 @ (d - mean) ** 2) / weight.sum() ** 2)
 
 
 def _difference(task: Task, labels: ByRater) -> float | None:

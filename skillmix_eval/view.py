@@ -27,10 +27,11 @@ from starlette.routing import Route
 from . import spot
 from .errors import SkillMixError
 from .evaluate import report_page, run_figures, run_labels
+from .figures import KRow
 from .labels import Label, Labels
 from .live import FILE, Watcher
 from .page import render
-from .runs import Run, read_run
+from .runs import Run, RunInfo, read_run
 from .stages.report import interval
 from .stats import estimate
 
@@ -117,6 +118,7 @@ class _View:
 
     def __init__(self, shelf: Shelf, labels: Labels, token: str, rater: str) -> None:
         self.shelf, self.labels, self.token, self.rater = shelf, labels, token, rater
+        self._pages: dict[int, tuple[Run, str]] = {}
         self._kept: tuple[list[Run], list[spot.Task], dict[str, str]] | None = None
 
     def index(self, request: Request) -> Response:  # noqa: ARG002
@@ -128,17 +130,20 @@ class _View:
         return self._html("view_index.html.j2", (), title="Runs", runs=rows, labels=str(self.labels.path))
 
     def _finished(self, number: int) -> dict[str, Any]:
-        if fault := self.shelf.fault(number):
-            return {"fault": fault}
-        run = self.shelf.run(number)
-        by_k = run_figures(run, self.shelf.show_private).by_k
-        full = [(r.k, interval(r.metrics["full_marks"].estimate)) for r in by_k]
+        """Return a finished run's figures as they were written, which is quicker than reading its texts."""
+        try:
+            found = msgspec.json.decode(
+                (self.shelf.folder(number) / "scores.json").read_bytes(), type=_Scores
+            )
+        except (OSError, msgspec.MsgspecError) as error:
+            return {"fault": f"scores.json cannot be read: {error}"}
+        by_k = found.figures.by_k
         return {
-            "title": run.info.student,
-            "judge": run.info.judge,
-            "protocol": run.info.protocol,
-            "texts": len(run.samples),
-            "full": full,
+            "title": found.run.student,
+            "judge": found.run.judge,
+            "protocol": found.run.protocol,
+            "texts": sum(row.texts for row in by_k),
+            "full": [(r.k, r.metrics["full_marks"].estimate) for r in by_k],
         }
 
     def _unfinished(self, number: int) -> dict[str, Any]:
@@ -151,10 +156,10 @@ class _View:
             return self._html(
                 "view_live.html.j2", ("view.js", "live.js"), title="A run goes on", number=number
             )
-        run = self.shelf.run(number)
-        return HTMLResponse(
-            report_page(run, run_figures(run, self.shelf.show_private), self.shelf.show_private)
-        )
+        run, private = self.shelf.run(number), self.shelf.show_private
+        if number not in self._pages or self._pages[number][0] is not run:
+            self._pages[number] = (run, report_page(run, run_figures(run, private), private))
+        return HTMLResponse(self._pages[number][1])
 
     def live(self, request: Request) -> Response:
         number = request.path_params["number"]
@@ -231,6 +236,17 @@ class _View:
 
     def _html(self, template: str, scripts: tuple[str, ...], **values: Any) -> Response:
         return HTMLResponse(render(template, scripts, _CONNECT, token=self.token, **values))
+
+
+class _ByK(msgspec.Struct):
+    by_k: tuple[KRow, ...]
+
+
+class _Scores(msgspec.Struct):
+    """The part of scores.json that the list of runs shows."""
+
+    run: RunInfo
+    figures: _ByK
 
 
 class _Given(msgspec.Struct, forbid_unknown_fields=True):

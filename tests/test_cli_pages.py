@@ -9,7 +9,9 @@ import pytest
 
 from skillmix_eval.cli import main
 from skillmix_eval.evaluate import report_files
-from skillmix_eval.runs import write_run
+from skillmix_eval.labels import Label, Labels
+from skillmix_eval.runs import read_run, write_run
+from skillmix_eval.spot import tasks
 
 from .test_pages import FULL, PART, make_run
 
@@ -81,3 +83,19 @@ def test_figures_need_a_browser(
     monkeypatch.setenv("PATH", str(tmp_path))
     assert run("report", runs / "old", "--svg", tmp_path / "figures") == 2
     assert "needs Chrome or Chromium on the PATH; without one, open the page" in capsys.readouterr().err
+
+
+def test_labels_feed_calibrate(runs: Path, tmp_path: Path) -> None:
+    """What people say in spot-check is what `calibrate` corrects figures by."""
+    old = read_run(runs / "old")
+    labels = Labels(tmp_path / "labels.sqlite")
+    for task in tasks([old])[:8]:
+        labels.add(Label(task.key, item, True, "ada", "2026-01-01T00:00:00+00:00") for item in task.items)
+    labels.close()
+    copy = tmp_path / "run"
+    write_run(copy, old, report_files(old))
+    assert run("calibrate", copy, "-n", 6, "--labels", labels.path) == 0
+    found = read_run(copy).calibration
+    assert found
+    assert len(found.truth) >= 4
+    assert "orrected" in (copy / "report.html").read_text()

@@ -15,7 +15,7 @@ from skillmix_eval.baseline import read_baseline, write_accepted
 from skillmix_eval.board_page import files
 from skillmix_eval.cli.main import cli
 from skillmix_eval.errors import BadInputError
-from skillmix_eval.gate import fixed, replay, unpaired
+from skillmix_eval.gate import Limits, fixed, replay, unpaired
 from skillmix_eval.leaderboard import leaderboard
 from skillmix_eval.runs import Run
 from skillmix_eval.verdict import Outcome, Policy, junit, make_policy, markdown, sentences
@@ -107,8 +107,10 @@ def test_replay_stops_early() -> None:
     found = replay(*runs, policy())
     assert found.questions < 120
     assert found.available == 300
+    few = replay(*runs, policy(), Limits(most=3))
+    assert (few.outcome, few.questions, few.available) == ("inconclusive", 3, 300)
     assert replay(*runs, policy()) == found
-    assert replay(*runs, policy(), seed=1) != found
+    assert replay(*runs, policy(), Limits(seed=1)) != found
     checked = found.checks[0]
     assert checked.low <= checked.change <= checked.high
     assert checked.against_no_drop >= 20
@@ -336,6 +338,7 @@ def test_a_failed_gate_accepts_nothing(tmp_path: Path, capsys: pytest.CaptureFix
         (["--baseline", "OLD"], "Give --candidate"),
         (["--baseline", "OLD", "--candidate", "NEW", "--student", "embedded"], "not both"),
         (["--baseline", "OLD", "--student", "embedded"], "--sequential"),
+        (["--baseline", "OLD", "--candidate", "NEW", "--max", "9"], "add --sequential"),
         (["--baseline", "none", "--candidate", "NEW"], "There is no run folder none"),
         (["--baseline", "last", "--baseline-file", "none", "--candidate", "NEW"], "accept a first run"),
         (["--baseline", "OLD", "--candidate", "NEW", "--drop", "2"], "drop"),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from skillmix_eval import spot
+from skillmix_eval.calibrated import draw_from, drawn, key
 from skillmix_eval.labels import Label
 from skillmix_eval.records import SENTENCE_LIMIT
 from skillmix_eval.runs import Run
@@ -29,10 +31,19 @@ def test_a_text_is_read_once() -> None:
 
 
 def test_the_order_is_random() -> None:
-    """The first texts are a sample of all: neither in the run's order nor good ones first."""
+    """The first texts are a sample of all, in which those that the judge failed stand twice as often."""
     runs = [make_run([f"g{i}" for i in range(200)]), make_run([f"b{i}" for i in range(200)], PART)]
-    first = spot.tasks(runs)[:100]
-    assert 25 <= sum(t.sample.score is not None and t.sample.score.marks.full_marks == 1 for t in first) <= 75
+    first = spot.tasks(runs)[:120]
+    assert 25 <= sum(t.sample.score is not None and t.sample.score.marks.full_marks == 1 for t in first) <= 55
+
+
+@pytest.mark.parametrize("n", [5, 40, 90])
+def test_the_first_are_those_that_calibrate_draws(n: int) -> None:
+    """Whoever labels the first texts labels the ones that `skillmix calibrate` draws from the run."""
+    good, bad = make_run([f"g{i}" for i in range(50)]), make_run([f"b{i}" for i in range(100)], PART)
+    run = Run(good.spec, good.info, (*good.samples, *bad.samples))
+    wanted = {key(s) for s in drawn(run.samples, draw_from(run.samples, "judge", n))}
+    assert wanted == {task.key for task in spot.tasks([run])[: len(wanted)]}
 
 
 def test_raters_are_blind() -> None:

@@ -135,6 +135,8 @@ def _decide(given: dict[str, Any]) -> Verdict:
     from ..errors import BadInputError
     from ..runs import read_run
 
+    if given["most"] and not given["sequential"]:
+        raise BadInputError("--max is for a sequential gate; add --sequential.")
     policy = _policy(given)
     new = read_run(given["candidate"]) if given["candidate"] else None
     old = read_baseline(given["baseline"], given["baseline_file"], new.info if new else None)
@@ -147,7 +149,7 @@ def _decide(given: dict[str, Any]) -> Verdict:
     if isinstance(old, Accepted):
         found = gating.unpaired(old, new, policy)
     elif given["sequential"]:
-        found = gating.replay(old, new, policy, given["order_seed"])
+        found = gating.replay(old, new, policy, gating.Limits(given["most"], given["order_seed"]))
     else:
         found = gating.fixed(old, new, policy)
     if given["accept"] and found.exit_code == 0:

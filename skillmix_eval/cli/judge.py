@@ -133,3 +133,48 @@ def _print_calibrated(run: Any, left_out: str, markdown: bool, json: bool) -> No
         sys.stdout.write(markdown_of(*shown))
         return
     show.print_tables(*shown)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@options.model_options("judge")
+@click.option("-n", type=click.IntRange(3), default=100, show_default=True, help="Texts to grade again.")
+@options.store
+@click.option("--markdown", is_flag=True, help="Print Markdown.")
+@options.as_json
+def bridge(folder: Path, n: int, store: Path, markdown: bool, json: bool, **given: Any) -> None:
+    """Connect two judges: have another one grade some of a run's texts (FOLDER is its run folder).
+
+    Runs of different judges are never compared or ranked together. This says what the other judge would give
+    the whole run, with an interval, and how the two go together.
+
+    Example:
+
+      skillmix bridge results/runs/A --judge openai/gpt-4.1 -n 100
+    """
+    from .. import bridge as bridging
+    from ..errors import BadInputError
+    from ..prices import read_prices, run_prices
+    from ..runs import read_run
+    from ..stages.report import markdown_of
+    from ..store import Store
+
+    spec = options.to_spec(given)
+    if spec.judge is None or spec.judge.model == "rules" or spec.panel:
+        raise BadInputError("Name one other judge model, for example --judge openai/gpt-4.1.")
+    run = read_run(folder)
+    kept = Store(store)
+    try:
+        with show.progress(min(n, len(run.samples)), run_prices(spec, read_prices()[1])) as on_sample:
+            found = bridging.bridge(run, spec.judge, n, kept, on_sample=on_sample)
+    finally:
+        kept.close()
+    if json:
+        sys.stdout.write(msgspec.json.encode(found, order="deterministic").decode() + "\n")
+        return
+    header = [f"First judge: {found.first}", f"Second judge: {found.second}", f"Student: {run.info.student}"]
+    shown = ("Two judges on one run", header, bridging.tables(found), bridging.sentences(found))
+    if markdown:
+        sys.stdout.write(markdown_of(*shown))
+        return
+    show.print_tables(*shown)

@@ -51,6 +51,7 @@ COMMANDS = (
     decide.plan,
     judge.attack,
     judge.calibrate,
+    judge.bridge,
     board.leaderboard,
     board.export,
     harness.lm_eval,

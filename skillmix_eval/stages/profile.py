@@ -211,8 +211,10 @@ def predict_next(points: Sequence[Points]) -> Prediction | None:
         return None
     found = [model.full_marks(x, asked[sets]) for x in (mean, *draws)]
     low, high = np.quantile(found[1:], (0.025, 0.975))
+    questions = sum(len(p.full) for p in points)
+    ends = float(low), float(high)
     return Prediction(
-        points[-1].k + 1, found[0], float(low), float(high), float(mean[1]), float(np.exp(mean[3]))
+        points[-1].k + 1, found[0], *ends, questions, slope=float(mean[1]), together=float(np.exp(mean[3]))
     )
 
 

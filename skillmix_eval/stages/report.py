@@ -80,7 +80,8 @@ def sentences(figures: Figures, reduce: str) -> list[str]:
     if next_k:
         said.append(
             f"Foreseen at k = {next_k.k}: {next_k.value:.2f} [{next_k.low:.2f}, {next_k.high:.2f}] full "
-            "marks (conjunctive model of the single points; the interval is given the model)."
+            f"marks (conjunctive model of the single points, n = {next_k.questions:,} questions; the "
+            "interval is given the model)."
         )
     said += [row.sentence for row in figures.beyond if row.sentence]
     if reduce == "max" and any(row.texts > row.questions for row in figures.by_k):
@@ -225,6 +226,7 @@ def _composition(rows: Sequence[Composition]) -> Table:
     cells = tuple(
         (
             str(row.k),
+            str(row.observed.n),
             interval(row.observed),
             f"{row.product:.2f}",
             f"{row.ratio:.2f} [{row.low:.2f}, {row.high:.2f}]",
@@ -239,7 +241,7 @@ def _composition(rows: Sequence[Composition]) -> Table:
         )
         if rows[0].k == rows[0].base_k:
             note += " With one k only, the ratio says no more than whether a text's points come together."
-    columns = ("k", "Full marks", "Product of skill rates", "Ratio")
+    columns = ("k", "n", "Full marks", "Product of skill rates", "Ratio")
     return Table("Composition gap", columns, cells, note)
 
 
@@ -248,6 +250,7 @@ def _beyond(rows: Sequence[Beyond]) -> Table:
         (
             row.assumptions,
             str(row.k),
+            str(row.full_marks.n),
             interval(row.full_marks),
             f"{row.bound:.2g}",
             "–" if row.novel is None else f"{row.novel:.0%}",
@@ -260,7 +263,7 @@ def _beyond(rows: Sequence[Beyond]) -> Table:
         "Bound: the most full marks that copying could give, (skill frequency)^k x topic frequency x corpus "
         "texts, under the assumptions named. p: exact binomial, Holm over all rows."
     )
-    columns = ("Assumptions", "k", "Full marks", "Bound", "New, at least", "at the low end", "p")
+    columns = ("Assumptions", "k", "n", "Full marks", "Bound", "New, at least", "at the low end", "p")
     return Table("Beyond imitation", columns, cells, note)
 
 
