@@ -320,7 +320,10 @@ def report_page(run: Run | StoredRun, figures: Figures, show_private: bool = Fal
     labels, spec = run_labels(run, show_private), write_spec(run.spec)
     title, header = report_title(run.info), report_header(run.info)
     spend = cost_lines(run.spec, figures)
-    return run_page(RunReport(title, header, figures, run.info.reduce, run.samples, labels, spec, spend))
+    ours = run.spec.student.model.partition("/")[0] not in ("file", "released")
+    command = "skillmix run spec.yaml" if ours else ""
+    shown = RunReport(title, header, figures, run.info.reduce, run.samples, labels, spec, spend, command)
+    return run_page(shown)
 
 
 def cost_lines(spec: RunSpec, figures: Figures, prices: dict[str, Price] | None = None) -> list[str]:

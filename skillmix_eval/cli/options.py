@@ -37,17 +37,23 @@ store = click.option(
 )
 
 
-def page(function: F) -> F:
-    """Add --html, --svg and --png: a page to read, and its figures for a paper."""
-    file, folder = click.Path(path_type=Path, dir_okay=False), click.Path(path_type=Path, file_okay=False)
-    how = "the page's figures as {} files into this folder (needs Chrome or Chromium)."
-    for option in (
-        click.option("--png", type=folder, help=f"Write {how.format('PNG')}"),
-        click.option("--svg", type=folder, help=f"Write {how.format('SVG')}"),
-        click.option("--html", type=file, help="Write the page, one self-contained file."),
-    ):
-        function = option(function)
+def drawings(function: F) -> F:
+    """Add --svg and --png: a page's figures for a paper."""
+    folder = click.Path(path_type=Path, file_okay=False)
+    for kind in ("png", "svg"):
+        what = (
+            f"Write the page's figures as {kind.upper()} files into this folder (needs Chrome or Chromium)."
+        )
+        function = click.option(f"--{kind}", type=folder, help=what)(function)
     return function
+
+
+def page(function: F) -> F:
+    """Add --html, a page to read, and its figures."""
+    file = click.Path(path_type=Path, dir_okay=False)
+    return click.option("--html", type=file, help="Write the page, one self-contained file.")(
+        drawings(function)
+    )
 
 
 class _Share(click.ParamType):  # type: ignore[type-arg]
