@@ -165,12 +165,16 @@ def graded_gate(rng: np.random.Generator, level: float, harm: float, most: int =
 
 def markdown(found: dict[str, Any]) -> str:
     """Return the tables."""
+    alarms = max(r["alarms"] for r in found["sequential"] if r["true_drop"] == 0)
+    misses = max(r["passes"] for r in found["sequential"] if r["true_drop"] >= r["allowed"])
     lines = [
         "# The gate's errors and cost",
         "",
         f"`python experiments/gate_simulation.py --gates {found['gates']}`; baseline 60 %, correlation .5 within "
         "a question, alpha = beta = .05. A false alarm is an alarm at a true drop of 0, a miss a pass at the "
         "allowed drop or more. Last columns: a mid-p McNemar test at a fixed size.",
+        "",
+        f"False alarms: **{alarms:.1%}** at most; misses: **{misses:.1%}** at most.",
         "",
         "| allowed | true drop | mean questions | median | 90 % | alarm | pass | mean, capped at 2x fixed | "
         "undecided at cap | fixed size | its alarms |",

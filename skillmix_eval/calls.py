@@ -1,18 +1,30 @@
 """One model call, memoised: the same request to the same model is paid for once, ever.
 
-Wraps any backend. Stages see only `Caller`; nothing here knows what a question or a rubric is.
+Wraps any backend: keeps its replies, repeats what can heal, and holds back when the endpoint is overloaded.
+Stages see only `Caller`; nothing here knows what a question or a rubric is.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import random
+import time
 
 import msgspec
 
+from .errors import BackendError, CallFailedError, StoreError, TransientError
 from .interfaces import Backend
+from .limits import Limit
+from .prices import Budget
 from .records import Record, Reply, Request, Usage
 from .store import Store
+
+_TRIES = 6  # of a call that meets faults; being asked to wait does not count
+_TRIES_UNREACHED = 3  # before anything was ever answered: about three seconds
+_SECONDS = 900.0  # after which a call is given up, however often it was asked to wait
+_LONGEST_WAIT = 30.0
+_THOUGHTS_END = "</think>"
 
 
 class Spend(Record, frozen=True, gc=False):
@@ -29,37 +41,110 @@ class Spend(Record, frozen=True, gc=False):
 
 
 class Caller:
-    """Asks a backend through the store, within the backend's limit of calls at once."""
+    """Asks a backend through the store, within its own limit and that of its endpoint."""
 
-    def __init__(self, backend: Backend, store: Store | None) -> None:
+    def __init__(
+        self, backend: Backend, store: Store | None, limit: Limit | None = None, budget: Budget | None = None
+    ) -> None:
         self.backend = backend
         self.spend = Spend()
+        self.limit = limit or Limit(backend.limit, adaptive="endpoint" in backend.identity)
+        self._own = asyncio.Semaphore(backend.limit)
         self._store = store
-        self._slots = asyncio.Semaphore(backend.limit)
+        self._budget = budget
+        self._answered = False
 
     async def __call__(self, request: Request) -> Reply:
         """Return the kept reply, or get one and keep it before returning.
 
-        Raises CallFailedError (this call), BackendError (every call) or StoreError (nothing can be kept).
+        Raises CallFailedError (this call), BackendError (every call), BudgetError (no money left) or
+        StoreError (nothing can be kept).
         """
         key = call_key(self.backend.identity, request)
         kept = self._store.get(key) if self._store else None
         if kept is not None:
             self._count(stored_calls=1)
-            return msgspec.json.decode(kept, type=Reply)
-        async with self._slots:
-            reply = await self.backend.complete(request)
+            return self._decoded(kept)
+        reply = await self._paid(request)
         self._count(paid_calls=1, paid=reply.usage)
         if self._store is None:
-            return reply
+            return without_thoughts(reply)
         # nothing waits before the reply is handed over; from then on it is kept, even if the run is stopped
-        return msgspec.json.decode(await self._store.put(key, msgspec.json.encode(reply)), type=Reply)
+        return self._decoded(await self._store.put(key, msgspec.json.encode(reply)))
+
+    async def _paid(self, request: Request) -> Reply:
+        if self._budget is None:
+            return await self._tried(request)
+        with self._budget.reserved(request) as settle:
+            reply = await self._tried(request)
+            settle(reply.usage)
+            return reply
+
+    async def _tried(self, request: Request) -> Reply:
+        """Ask until there is an answer or no hope for one."""
+        tries, faults, began = 0, 0, time.monotonic()
+        while True:
+            async with self._own, self.limit as sent:
+                try:
+                    reply = await self.backend.complete(request)
+                except TransientError as error:
+                    tries += 1
+                    faults += not error.wait
+                    self._give_up(error, faults, time.monotonic() - began)
+                    pause = _pause(tries, error.after)
+                    if error.wait:
+                        self.limit.overloaded(sent, pause)
+                else:
+                    self._answered = True
+                    self.limit.answered()
+                    return reply
+            await asyncio.sleep(pause)
+
+    def _give_up(self, error: TransientError, faults: int, seconds: float) -> None:
+        """Raise where another try is of no use: a run whose server was never reached stops."""
+        if error.unreached and not self._answered and faults >= _TRIES_UNREACHED:
+            raise BackendError(f"{error}; check the address and that the server is up.") from None
+        if faults >= _TRIES or seconds > _SECONDS:
+            raise CallFailedError(f"{error}, after {seconds:.0f} s of trying") from None
+
+    def _decoded(self, kept: bytes) -> Reply:
+        try:
+            return without_thoughts(msgspec.json.decode(kept, type=Reply))
+        except msgspec.MsgspecError as error:
+            place = self._store.path if self._store else ""
+            raise StoreError(
+                f"The store {place} holds an answer that cannot be read ({error}); it is damaged: "
+                "choose another place with --store, or put back a copy."
+            ) from None
 
     def _count(self, paid_calls: int = 0, stored_calls: int = 0, paid: Usage | None = None) -> None:
         spend = self.spend
         self.spend = Spend(
             spend.paid_calls + paid_calls, spend.stored_calls + stored_calls, spend.paid + (paid or Usage())
         )
+
+
+def _pause(tries: int, after: float | None) -> float:
+    """Return how long to wait: what the server asks for, else twice as long each time, with full jitter."""
+    if after is not None:
+        return min(max(after, 0.001 * 2.0 ** min(tries, 12)), 10 * _LONGEST_WAIT)
+    longest = min(_LONGEST_WAIT, 0.25 * 2.0**tries)
+    return longest * (0.5 + random.random() / 2)  # noqa: S311  spreads load, no secret
+
+
+def without_thoughts(reply: Reply) -> Reply:
+    """Return a reply without the reasoning that open models write before their answer.
+
+    Chat templates may open the block in the prompt, so what counts is its end; a block that was cut off
+    before its end leaves no answer.
+    """
+    text = reply.text.lstrip()
+    thoughts, end, answer = text.partition(_THOUGHTS_END)
+    if end and "<think>" not in thoughts.removeprefix("<think>"):
+        return msgspec.structs.replace(reply, text=answer.lstrip())
+    if text.startswith("<think>") and reply.stop == "length":
+        return msgspec.structs.replace(reply, text="")
+    return reply
 
 
 def call_key(identity: dict[str, str], request: Request) -> str:

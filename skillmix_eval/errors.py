@@ -4,7 +4,10 @@ SkillMixError                 what the user reads: one clear sentence, no traceb
 ├── BadInputError             an option, a file or a name is wrong              -> exit 2, nothing written
 ├── BackendError              a model cannot be used at all (key, model name)   -> the run stops at once
 ├── StoreError                answers can no longer be kept (disk, permissions) -> the run stops at once
+├── IncompleteError           too many texts could not be had                   -> exit 3, all is kept
+│   └── BudgetError           the next call could cost more than is allowed     -> the run stops at once
 └── CallFailedError           one call failed for good                          -> data: `failed`
+    └── TransientError        one call failed, and may succeed later            -> tried again
 UnreadableError               a judge's reply is not a verdict                  -> data: `unreadable`
 """
 
@@ -38,6 +41,30 @@ class StoreError(SkillMixError):
 
 class CallFailedError(SkillMixError):
     """One call failed after its retries; the pipeline turns it into a record with status `failed`."""
+
+
+class TransientError(CallFailedError):
+    """One call failed in a way that can heal: `Caller` repeats it.
+
+    `wait` tells that the endpoint asks for fewer calls (its limit shrinks), `after` the seconds that it asks
+    for, `unreached` that no connection came about.
+    """
+
+    def __init__(
+        self, said: str, *, wait: bool = False, after: float | None = None, unreached: bool = False
+    ) -> None:
+        super().__init__(said)
+        self.wait, self.after, self.unreached = wait, after, unreached
+
+
+class IncompleteError(SkillMixError):
+    """A run is not complete and does not stand; what was paid for is kept."""
+
+    exit_code = 3
+
+
+class BudgetError(IncompleteError):
+    """The next call could pass the cost that the user allows."""
 
 
 class UnreadableError(Exception):

@@ -14,23 +14,25 @@ import msgspec
 
 from . import __version__, pipeline
 from .anchors import FIRST_INDEX, anchors, read_anchors
+from .batches import BatchBackend, by_files
 from .calibrated import calibrated
-from .calls import Caller, Spend, call_key
+from .calls import Caller, Spend
 from .domain import Domain, load_domain
 from .errors import BadInputError
 from .families import same_family
 from .figures import Figures
 from .interfaces import Backend, Grader
+from .limits import Limit
 from .page import RunReport, run_page
 from .pipeline import Job, Judge, Plan, jobs_for
 from .plugins import load_backend, load_graders, load_style
+from .prices import Budget, Money, Price, read_prices, run_prices
 from .records import Question, Sample
 from .runs import Run, RunInfo, StoredRun
 from .spec import Protocol, RunSpec, label, make_spec, write_spec
 from .stages.agreement import agreements, decoys
 from .stages.imitation import Assumption, beyond_imitation
 from .stages.profile import profile
-from .stages.prompt import draft_request
 from .stages.report import markdown
 from .stages.sample import sample
 from .stages.summarise import summarise
@@ -48,6 +50,7 @@ class Setting(msgspec.Struct, frozen=True):
     protocol: Protocol
     draft: Template
     refine: Template | None
+    money: Money = Money()
 
     def questions(self) -> Iterable[Question]:
         """Return the run's questions, smaller k first."""
@@ -89,36 +92,6 @@ def load_models(setting: Setting, student: bool = True) -> Models:
         load_graders(spec, setting.domain, setting.protocol),
         load_backend(spec.student) if student else None,
         tuple(load_backend(j) if j.model != "rules" else None for j in spec.judges) or (None,),
-    )
-
-
-class Foreseen(msgspec.Struct, frozen=True):
-    """What a run would ask for at most."""
-
-    questions: int
-    texts: int
-    student_calls: int
-    judge_calls: int  # those on anchors among them
-    anchors: int
-    drafts_stored: int
-
-
-def foresee(setting: Setting, models: Models, store: Store | None) -> Foreseen:
-    """Count the calls that a run needs; makes none."""
-    spec, protocol, texts = setting.spec, setting.protocol, setting.texts
-    student = models.student
-    assert student is not None  # noqa: S101  only what asks a student is foreseen
-    asked, anchored = 0, spec.anchors if any(models.judges) else 0
-    for job in jobs_for(setting.questions(), protocol.texts) if store else ():
-        first = draft_request(job.question, job.index, setting.draft, spec.student)
-        asked += store is not None and store.get(call_key(student.identity, first)) is not None
-    return Foreseen(
-        questions=texts // protocol.texts,
-        texts=texts,
-        student_calls=texts * (2 if protocol.refine else 1),
-        judge_calls=(texts + anchored) * protocol.gradings * sum(j is not None for j in models.judges),
-        anchors=anchored,
-        drafts_stored=asked,
     )
 
 
@@ -179,7 +152,11 @@ async def _evaluate(
             on_sample(sample)
 
     async with opened(setting, models, store) as plan:
-        samples = await pipeline.run(plan, chain((a.job for a in known), work), seen)
+        every: Iterable[Job] = chain((a.job for a in known), work)
+        if _take_turns(models) and models.student:
+            every = await pipeline.write_all(plan, every)
+            await models.student.aclose()
+        samples = await pipeline.run(plan, every, seen)
     info = describe(setting, plan.fingerprint)
     if known:
         info = msgspec.structs.replace(info, anchors=read_anchors(known, samples[: len(known)]))
@@ -190,7 +167,7 @@ async def _evaluate(
 async def opened(setting: Setting, models: Models, store: Store | None) -> AsyncIterator[Plan]:
     """Give the plan of a setting, its models ready to be asked through the store, and close them after."""
     spec, protocol = setting.spec, setting.protocol
-    callers = [Caller(b, store) if b else None for b in (models.student, *models.judges)]
+    callers = _callers(setting, models, store)
     student, *judges = callers
     panel = tuple(Judge(grader, ask) for grader, ask in zip(models.graders, judges, strict=True))
     try:
@@ -198,6 +175,44 @@ async def opened(setting: Setting, models: Models, store: Store | None) -> Async
     finally:
         for caller in filter(None, callers):
             await caller.backend.aclose()
+
+
+def _take_turns(models: Models) -> bool:
+    """Tell whether student and judge each fill the device, so that one has to go before the other comes."""
+    student, *judges = (getattr(b, "fills_device", False) for b in (models.student, *models.judges))
+    if sum(judges) > 1:
+        raise BadInputError(
+            "A panel can have one judge that runs in this process by vLLM; serve the others with `vllm "
+            "serve` and name them openai/... with --judge-base-url."
+        )
+    return student and any(judges)
+
+
+def _callers(setting: Setting, models: Models, store: Store | None) -> list[Caller | None]:
+    """Return who asks student and judges: those at one endpoint share its limit, and all share the budget."""
+    spec, money = setting.spec, setting.money
+    backends = (models.student, *models.judges)
+    specs = (spec.student, *(spec.judges or (None,)))
+    most: dict[str, int] = {}
+    for backend in (b for b in backends if b and not isinstance(b, BatchBackend)):
+        endpoint = backend.identity.get("endpoint", "")
+        most[endpoint] = most.get(endpoint, 0) + backend.limit
+    limits = {endpoint: Limit(many) for endpoint, many in most.items() if endpoint}
+    budgets = money.budgets([s if b else None for b, s in zip(backends, specs, strict=True)])
+
+    def caller(backend: Backend, budget: Budget | None) -> Caller:
+        shared = limits.get(backend.identity.get("endpoint", ""))
+        own = Limit(backend.limit, adaptive=False) if isinstance(backend, BatchBackend) else shared
+        return Caller(backend, store, own, budget)
+
+    pairs = zip(backends, budgets, strict=True)
+    return [caller(backend, budget) if backend else None for backend, budget in pairs]
+
+
+def by_batch(models: Models, store: Store, say: Callable[[str], None]) -> Models:
+    """Return the models with those at an endpoint asked by files and batches; `say` tells of each batch."""
+    student, *judges = by_files((models.student, *models.judges), store, say)
+    return msgspec.structs.replace(models, student=student, judges=tuple(judges))
 
 
 def spent(plan: Plan) -> dict[str, Spend]:
@@ -305,19 +320,22 @@ def report_page(run: Run | StoredRun, figures: Figures, show_private: bool = Fal
     labels, spec = run_labels(run, show_private), write_spec(run.spec)
     title, header = report_title(run.info), report_header(run.info)
     spend = cost_lines(run.spec, figures)
-    return run_page(RunReport(title, header, figures, run.info.reduce, run.samples, labels, spec, spend))
+    ours = run.spec.student.model.partition("/")[0] not in ("file", "released")
+    command = "skillmix run spec.yaml" if ours else ""
+    shown = RunReport(title, header, figures, run.info.reduce, run.samples, labels, spec, spend, command)
+    return run_page(shown)
 
 
-def cost_lines(spec: RunSpec, figures: Figures) -> list[str]:
-    """Return what each model's tokens cost, where its price is known; the spec's prices, not a bill."""
+def cost_lines(spec: RunSpec, figures: Figures, prices: dict[str, Price] | None = None) -> list[str]:
+    """Return what each model's tokens cost, where its price is known; list prices, not a bill."""
+    table = read_prices()[1] if prices is None else prices
     lines = []
-    for role, model in (("student", spec.student), ("judge", spec.judge)):
+    for role, price in zip(("student", "judge"), run_prices(spec, table), strict=True):
         used = figures.usage.get(role)
-        if used and model and model.price:
-            per_input, per_output = (float(p) for p in model.price.split("/"))
-            dollars = (used.input * per_input + used.output * per_output) / 1e6
+        if used and price and (price.input or price.output):
             tokens = f"{used.input:,} tokens in, {used.output:,} out"
-            lines.append(f"Cost of the {role} at ${model.price} a million: ${dollars:.2f} ({tokens}).")
+            rate = f"{price.input:g}/{price.output:g}"
+            lines.append(f"Cost of the {role} at ${rate} a million: ${price.of(used):.2f} ({tokens}).")
     return lines
 
 

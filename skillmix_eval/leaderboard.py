@@ -335,8 +335,9 @@ def _notes(models: Sequence[_Model], places: Sequence[Place], ks: Sequence[int])
     if left_out:
         why = f"not in the score, since not all have it: k = {listed(left_out)}"
         yield f"Ranked over k = {listed(ks)}; {why}."
-    if len({p.score.n for p in places}) > 1:
-        yield "Models were asked different numbers of questions; a model with few has a wide range of ranks."
+    fewest, most = (end(p.score.n for p in places) for end in (min, max))
+    if most > 1.1 * fewest:
+        yield (f"Models have from {fewest:,} to {most:,} scored questions; few mean a wide range of ranks.")
     for place in places:
         if place.coverage < COVERED:
             yield f"{place.student}: only {place.coverage:.0%} of its texts are scored."

@@ -99,9 +99,10 @@ class Usage(Record, frozen=True, gc=False):
 
     input: int = 0
     output: int = 0
+    reasoning: int = 0  # of the output
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(self.input + other.input, self.output + other.output)
+        return Usage(self.input + other.input, self.output + other.output, self.reasoning + other.reasoning)
 
 
 class Reply(Record, frozen=True, gc=False):

@@ -287,7 +287,7 @@ def _with_dict(row: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _schema(pa: Any) -> Any:
-    usage = pa.struct([("input", pa.int64()), ("output", pa.int64())])
+    usage = pa.struct([(n, pa.int64()) for n in ("input", "output", "reasoning")])
     verdict = pa.struct(
         [("met", pa.bool_()), ("reason", pa.string()), ("quote", pa.string()), ("span", pa.list_(pa.int64()))]
     )

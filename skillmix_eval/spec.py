@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 from .errors import BadInputError, unknown
 
 Text = Annotated[str, Meta(min_length=1)]
+PRICE = Annotated[str, Meta(pattern=r"^\d+(\.\d+)?/\d+(\.\d+)?$")]
 
 
 class ModelSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,6 +28,9 @@ class ModelSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")],
         Meta(description="environment variable that holds the API key"),
     ] = "OPENAI_API_KEY"
+    api_key_file: Annotated[
+        Text | None, Meta(description="file that holds the API key, in place of a variable")
+    ] = None
     revision: Annotated[
         Text | None, Meta(description="what tells versions of the model behind this name apart, if anything")
     ] = None
@@ -39,7 +43,7 @@ class ModelSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     )
     system: Annotated[str | None, Meta(description="system message, none by default")] = None
     price: Annotated[
-        Annotated[str, Meta(pattern=r"^\d+(\.\d+)?/\d+(\.\d+)?$")] | None,
+        PRICE | None,
         Meta(description="US dollars per million input/output tokens, such as 0.40/1.60, to see the cost"),
     ] = None
     max_connections: Annotated[

@@ -186,7 +186,9 @@ def _note(verdict: Verdict) -> str:
     if verdict.mode == "sequential":
         alarm = f"alarm at E {required / policy.alpha:g} against 'no drop'"
         passing = f"pass at E {1 / policy.beta:g} against 'dropped by the allowed or more', in every check"
-        interval = f"{1 - policy.alpha:.0%} interval, valid at every time at once"
+        interval = (
+            f"{1 - policy.alpha:.0%} interval, valid at every time at once (E asks one side: sure sooner)"
+        )
     else:
         alarm = f"alarm at p {policy.alpha:g} against 'no drop'" + (" (Holm)" if required > 1 else "")
         passing = f"pass at p {policy.beta:g} against 'dropped by the allowed or more', in every check"

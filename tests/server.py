@@ -61,7 +61,13 @@ Fault = Callable[[Call], str | None]
 class Server:
     """Serves until the with-block ends. `fault` names how a call is to go wrong, or returns None."""
 
-    def __init__(self, student_s: float = 0.0, judge_s: float = 0.0, fault: Fault = lambda _: None) -> None:
+    def __init__(
+        self,
+        student_s: float = 0.0,
+        judge_s: float = 0.0,
+        fault: Fault = lambda _: None,
+        handler: type[BaseHTTPRequestHandler] | None = None,
+    ) -> None:
         self.calls: list[Call] = []
         self.most_in_flight: Counter[str] = Counter()
         self.errors: list[str] = []
@@ -70,7 +76,7 @@ class Server:
         self._in_flight: Counter[str] = Counter()
         self._attempts: Counter[str] = Counter()
         self._lock = threading.Lock()
-        self._http = _Http(("127.0.0.1", 0), _Handler)
+        self._http = _Http(("127.0.0.1", 0), handler or _Handler)
         self._http.chat = self
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
 
@@ -152,7 +158,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         call = chat.begin(json.loads(raw), {k.lower(): v for k, v in self.headers.items()})
         chat.end(call)  # before the answer is sent: the client cannot begin its next call earlier
-        if call.fault in _REFUSALS:
+        if call.fault and call.fault.startswith("400:"):
+            self._send(400, {"error": {"message": call.fault.removeprefix("400:"), "type": "error"}})
+        elif call.fault in _REFUSALS:
             status, extra = _REFUSALS[call.fault]
             said = f"You sent Authorization: {self.headers.get('Authorization')} for model {call.model}"
             self._send(status, {"error": {"message": said, "type": "error"}}, extra)
@@ -188,6 +196,7 @@ _REFUSALS: dict[str, tuple[int, dict[str, str]]] = {
     "401": (401, {}),
     "404": (404, {}),
     "429": (429, {"Retry-After": "0"}),
+    "503": (503, {"Retry-After": "0"}),
     "500": (500, {"Retry-After-Ms": "1"}),
 }
 
@@ -208,6 +217,11 @@ def _completion(call: Call) -> dict[str, Any]:
             message["content"], message["refusal"] = None, "I will not do that."
         case "filter":
             finish = "content_filter"
+        case "reasoning":
+            message["reasoning_content"] = "First I think of metaphors."
+        case "only reasoning":
+            message |= {"content": None, "reasoning_content": "First I think of met"}
+            finish = "length"
         case "null":
             message["content"] = None
         case "gibberish":
@@ -216,7 +230,10 @@ def _completion(call: Call) -> dict[str, Any]:
             message["content"] = "Half a pair \ud83d is left at the gate."
         case str(said) if said.startswith("say:"):
             message["content"] = said.removeprefix("say:")
-    usage = {"prompt_tokens": len(call.prompt.split()), "completion_tokens": len(str(text).split())}
+    usage: dict[str, Any] = {"prompt_tokens": len(call.prompt.split())}
+    usage["completion_tokens"] = len(str(text).split())
+    if "reasoning_content" in message:
+        usage["completion_tokens_details"] = {"reasoning_tokens": 7}
     choices = [{"index": 0, "message": message, "finish_reason": finish}]
     return {
         "id": "x",
@@ -228,7 +245,7 @@ def _completion(call: Call) -> dict[str, Any]:
         else [{**choices[0], "message": None}]
         if call.fault == "no message"
         else choices,
-        "usage": {**usage, "total_tokens": sum(usage.values())},
+        "usage": usage,
     }
 
 

@@ -45,15 +45,16 @@ LAYERS = [
         "labels",
         "browser",
     },
-    {"statistics", "columns", "parquet", "calibration"},
+    {"statistics", "columns", "parquet", "calibration", "prices", "limits", "ledger"},
     {"domains", "stages", "graders", "backends", "styles", "methods", "calls", "released", "runs"}
     | {"shown", "live"},
-    {"plugins", "attacks", "known_texts", "page", "pairing", "verdict", "calibrated"},
+    {"plugins", "attacks", "batches", "known_texts", "page", "pairing", "verdict", "calibrated"},
     {"pipeline", "baseline", "spot"},
     {"anchors"},
     {"evaluate"},
     {
         "inputs",
+        "foresight",
         "lm_eval_logs",
         "leaderboard",
         "exports",

@@ -118,6 +118,18 @@ def test_runs_are_pooled() -> None:
     assert (place.score.value, place.score.n, place.runs) == (0.4, 5, 3)
 
 
+def test_unequal_numbers_of_questions() -> None:
+    """A model with few questions stands in the same table, with a wider range of ranks, and that is said."""
+    board = only(
+        make_run("m/a", half(200, 0.9)), make_run("m/b", half(200, 0.5, 1)), make_run("m/c", half(8, 0.9))
+    )
+    found = places(board)
+    assert (found["m/a"].rank_high, found["m/b"].rank_low) == (2, 2)
+    assert (found["m/c"].rank_low, found["m/c"].rank_high) == (1, 3)
+    assert any("from 8 to 200 scored questions" in note for note in board.notes)
+    assert not only(make_run("m/a", half(100, 0.9)), make_run("m/b", half(99, 0.5))).notes[1:]
+
+
 def test_unscored_counts_against_a_difference() -> None:
     """Models that unscored texts could bring together are not told apart, and coverage is said."""
     low = half(100, 0.5)

@@ -183,6 +183,32 @@ def test_models_side_by_side(quiet: Page, tmp_path: Path) -> None:
     assert quiet.violations() == []
 
 
+def test_tables_sort(quiet: Page, tmp_path: Path) -> None:
+    """A press on a heading sorts a table by its numbers, another turns it round."""
+    quiet.open(write(tmp_path, run_page(Run(RunSpec(), INFO, (*make_run(["a"] * 11).samples,)))))
+    column = (
+        "[...document.querySelectorAll('.heat')[1].tBodies[0].rows].map(r => r.cells[0].textContent).join()"
+    )
+    before = quiet.js(f"return {column}")
+    quiet.js("document.querySelectorAll('.heat')[1].tHead.querySelector('button').click()")
+    assert quiet.js(f"return {column}") == ",".join(sorted(before.split(","), reverse=True))
+    quiet.js("document.querySelectorAll('.heat')[1].tHead.querySelector('button').click()")
+    assert quiet.js(f"return {column}") == ",".join(sorted(before.split(",")))
+
+
+def test_a_leaderboard_is_narrowed(quiet: Page, tmp_path: Path) -> None:
+    """A part of a name leaves only such models in the table and among the curves."""
+    runs = [make_run(["x"], FULL, name) for name in ("m/large", "m/small", "n/small")]
+    quiet.open(write(tmp_path, files(leaderboard(runs))["leaderboard.html"].decode()))
+    quiet.js(
+        "const i = document.querySelector('.board input'); i.value = 'SMALL';"
+        "i.dispatchEvent(new Event('input'))"
+    )
+    seen = "[...document.querySelectorAll(arguments[0])].filter(n => n.checkVisibility()).length"
+    assert quiet.js(f"return {seen}", ".board tbody tr") == 2
+    assert quiet.js(f"return {seen}", "figure[data-chart=curves] svg") == 2
+
+
 def test_flipped_questions(quiet: Page, tmp_path: Path) -> None:
     """A comparison opens on the questions that lost full marks, both texts side by side."""
     old, new = make_run(["a", "b", "c"], FULL), make_run(["d", "e", "f"], PART, "m/two")

@@ -21,6 +21,8 @@ def run(server: Server, folder: Path, *options: object) -> Any:
         "--no-refine",
         "--out",
         "run",
+        "--max-failed",
+        "100%",
         *options,
         "--json",
     ]

@@ -37,7 +37,7 @@ def test_keys_are_nowhere(tmp_path: Path) -> None:
     with Server(fault=fault) as server:
         options = [*run_options(server, tmp_path), "-k", 1, "-n", 5, "--out", "run"]
         done = skillmix("run", *options, cwd=tmp_path, OPENAI_API_KEY=KEY)
-        assert done.code == 0
+        assert done.code == 3
         assert {c.headers["authorization"] for c in server.calls} == {f"Bearer {KEY}"}
         server.fault = lambda _: "401"
         refused = skillmix("run", *options, "-n", 9, cwd=tmp_path, OPENAI_API_KEY=KEY)
@@ -46,11 +46,12 @@ def test_keys_are_nowhere(tmp_path: Path) -> None:
 
 
 def test_each_model_has_its_own_key(tmp_path: Path) -> None:
-    """Student and judge are sent the keys of the variables that they name."""
+    """Student and judge are sent the keys of the variable and of the file that they name."""
     with Server() as server:
         options = [*run_options(server, tmp_path), "-k", 1, "-n", 1, "--out", "run"]
-        names = ["--api-key-env", "MINE", "--judge-api-key-env", "THEIRS"]
-        skillmix("run", *options, *names, cwd=tmp_path, MINE="one", THEIRS="two")
+        (tmp_path / "theirs").write_text("two\n")
+        names = ["--api-key-env", "MINE", "--judge-api-key-file", "theirs"]
+        skillmix("run", *options, *names, cwd=tmp_path, MINE="one")
         keys = {c.role: c.headers["authorization"] for c in server.calls}
     assert keys == {"student": "Bearer one", "judge": "Bearer two"}
 

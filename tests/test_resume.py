@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from skillmix_eval.errors import STOPPED
 from skillmix_eval.store import Store
 
 from .server import Call, Server, command, environment, one_sentence, run_files, run_options, skillmix
@@ -96,7 +97,7 @@ def test_interrupted(tmp_path: Path) -> None:
         stop(process, signal.SIGINT)
         out, err = process.communicate()
         assert (process.returncode, out) == (130, "")
-        assert err.strip() == "Interrupted. Run the same command again to go on."
+        assert err.strip() == STOPPED
         again = start(server, tmp_path, "run")
         assert again.communicate(timeout=300)[1] == ""
         assert again.returncode == 0

@@ -174,6 +174,7 @@ def _gate_page(found: Verdict, given: dict[str, Any]) -> None:
 def _ask(old: Run, policy: Policy, given: dict[str, Any]) -> Verdict:
     from .. import gate as gating
     from ..errors import BadInputError
+    from ..prices import read_prices, run_prices
     from ..store import Store
 
     if not given["student"] or not given["sequential"]:
@@ -186,10 +187,11 @@ def _ask(old: Run, policy: Policy, given: dict[str, Any]) -> Verdict:
             "store) and give that with --candidate."
         )
     student = options.to_spec({n: given[n] for n in ("student", *options.MODEL_SETTINGS)}).student
+    asked = msgspec.structs.replace(old.spec, student=student)
     kept = Store(given["store"])
     try:
         texts = len(old.samples) if given["most"] is None else min(given["most"], len(old.samples))
-        with show.progress(texts, (student, show.priced_judge(old.spec))) as on_sample:
+        with show.progress(texts, run_prices(asked, read_prices()[1])) as on_sample:
             limits = gating.Limits(given["most"], given["order_seed"])
             return gating.sequential(old, student, kept, policy, limits, on_sample)
     finally:

@@ -31,6 +31,7 @@ def attack(store: Path, dry_run: bool, markdown: bool, json: bool, **given: Any)
     """
     from .. import attack as attacking
     from ..errors import BadInputError
+    from ..prices import read_prices, run_prices
     from ..stages.report import markdown_of
     from ..store import Store
 
@@ -43,7 +44,7 @@ def attack(store: Path, dry_run: bool, markdown: bool, json: bool, **given: Any)
         return
     kept = Store(store)
     try:
-        with show.progress(attacking.size(), (None, spec.judge)) as on_sample:
+        with show.progress(attacking.size(), run_prices(spec, read_prices()[1])) as on_sample:
             found = attacking.attack(setting, kept, on_sample=on_sample)
     finally:
         kept.close()
@@ -153,6 +154,7 @@ def bridge(folder: Path, n: int, store: Path, markdown: bool, json: bool, **give
     """
     from .. import bridge as bridging
     from ..errors import BadInputError
+    from ..prices import read_prices, run_prices
     from ..runs import read_run
     from ..stages.report import markdown_of
     from ..store import Store
@@ -163,7 +165,7 @@ def bridge(folder: Path, n: int, store: Path, markdown: bool, json: bool, **give
     run = read_run(folder)
     kept = Store(store)
     try:
-        with show.progress(min(n, len(run.samples)), (None, spec.judge)) as on_sample:
+        with show.progress(min(n, len(run.samples)), run_prices(spec, read_prices()[1])) as on_sample:
             found = bridging.bridge(run, spec.judge, n, kept, on_sample=on_sample)
     finally:
         kept.close()

@@ -64,8 +64,8 @@ for command in COMMANDS:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit.
 
-    0 done or passed, 1 internal error, 2 usage or bad input, 130 interrupted; a gate's 10 regression, 11
-    inconclusive, 12 invalid.
+    0 done or passed, 1 internal error, 2 usage or bad input, 3 incomplete (money, failed calls), 130
+    interrupted; a gate's 10 regression, 11 inconclusive, 12 invalid.
     """
     sys.exit(_run(arguments))
 

@@ -37,17 +37,76 @@ store = click.option(
 )
 
 
-def page(function: F) -> F:
-    """Add --html, --svg and --png: a page to read, and its figures for a paper."""
-    file, folder = click.Path(path_type=Path, dir_okay=False), click.Path(path_type=Path, file_okay=False)
-    how = "the page's figures as {} files into this folder (needs Chrome or Chromium)."
-    for option in (
-        click.option("--png", type=folder, help=f"Write {how.format('PNG')}"),
-        click.option("--svg", type=folder, help=f"Write {how.format('SVG')}"),
-        click.option("--html", type=file, help="Write the page, one self-contained file."),
-    ):
-        function = option(function)
+def drawings(function: F) -> F:
+    """Add --svg and --png: a page's figures for a paper."""
+    folder = click.Path(path_type=Path, file_okay=False)
+    for kind in ("png", "svg"):
+        what = (
+            f"Write the page's figures as {kind.upper()} files into this folder (needs Chrome or Chromium)."
+        )
+        function = click.option(f"--{kind}", type=folder, help=what)(function)
     return function
+
+
+def page(function: F) -> F:
+    """Add --html, a page to read, and its figures."""
+    file = click.Path(path_type=Path, dir_okay=False)
+    return click.option("--html", type=file, help="Write the page, one self-contained file.")(
+        drawings(function)
+    )
+
+
+class _Share(click.ParamType):  # type: ignore[type-arg]
+    """A share such as 5% or 0.05."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the share as a number from 0 to 1."""
+        words = str(value).strip()
+        try:
+            found = float(words.removesuffix("%")) / (100 if words.endswith("%") else 1)
+        except ValueError:
+            found = -1.0
+        if not 0 <= found <= 1:
+            self.fail(f"'{value}' is no share from 0 to 1 or 0% to 100%", param, ctx)
+        return found
+
+
+def money(function: F) -> F:
+    """Add --prices, --max-cost, --max-failed and --batch."""
+    for add in (
+        click.option(
+            "--batch",
+            is_flag=True,
+            help="Send calls as files by the provider's batch interface: cheaper, within a day, to be closed "
+            "and gone on with.",
+        ),
+        click.option(
+            "--max-failed",
+            type=_Share(),
+            default="5%",
+            show_default=True,
+            help="Most texts that may fail to be had or graded before the run does not stand (exit code 3).",
+        ),
+        click.option(
+            "--max-cost",
+            type=click.FloatRange(min=0),
+            help="US dollars that may be spent now; the run stops before it passes them (exit code 3).",
+        ),
+        click.option(
+            "--prices",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="Your price table (YAML), in place of the package's.",
+        ),
+    ):
+        function = add(function)
+    return function
+
+
+def take_money(given: dict[str, Any]) -> dict[str, Any]:
+    """Take what `money` added out of the given settings, which are the run's own."""
+    return {name: given.pop(name) for name in ("prices", "max_cost", "max_failed", "batch")}
 
 
 def out(help: str) -> Callable[[F], F]:
@@ -162,8 +221,12 @@ def _panels() -> dict[str, list[dict[str, Any]]]:
         {"name": "Protocol: how a question becomes points", "options": protocol},
         {"name": "Judge: who grades", "options": [*judge, "--sentence-counter"]},
         {
+            "name": "Money and failures",
+            "options": ["--dry-run", "--max-cost", "--prices", "--max-failed", "--batch"],
+        },
+        {
             "name": "Output",
-            "options": ["--out", "--store", "--dry-run", "--show-private", "--json", "--help"],
+            "options": ["--out", "--store", "--show-private", "--json", "--help"],
         },
     ]
     return {f"skillmix {command}": panels for command in ("run", "grade", "sample")}

@@ -7,13 +7,14 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import rich_click as click
 
+from ..errors import IncompleteError
 from ..records import Sample
-from ..spec import ModelSpec, RunSpec, read_spec
+from ..spec import RunSpec, read_spec
 from . import options, show
 
 
@@ -27,7 +28,8 @@ from . import options, show
 @options.spec_options("judge_style", "judge_prompt", "anchors", "sentence_counter")
 @options.out("Run folder (default: a dated one under results/runs).")
 @options.store
-@click.option("--dry-run", is_flag=True, help="Say how many calls the run needs, and make none.")
+@options.money
+@click.option("--dry-run", is_flag=True, help="Foresee calls, tokens and cost, and ask nothing.")
 @options.show_private
 @options.as_json
 def run(
@@ -57,29 +59,17 @@ def run(
 
       skillmix run results/runs/EARLIER/spec.yaml -n 300
     """
-    from ..evaluate import evaluate, load_models, prepare
-    from ..live import watched
-    from ..runs import open_folder
-    from ..store import Store
+    from ..evaluate import load_models, prepare
 
-    spec = options.to_spec(given, spec_file)
-    setting = prepare(spec)
+    money = options.take_money(given)
+    setting = _with_money(prepare(options.to_spec(given, spec_file)), money)
     models = load_models(setting)
     if dry_run:
         _dry_run(setting, models, store, json)
         return
-    folder = out or _dated_folder(spec)
-    open_folder(folder, spec)
-    kept = Store(store)
-    try:
-        with (
-            show.progress(setting.texts, (spec.student, show.priced_judge(spec))) as bar,
-            watched(folder, setting.texts) as note,
-        ):
-            result = evaluate(setting, models, kept, _both(bar, note))
-    finally:
-        kept.close()
-    _finish(folder, result, show_private, json)
+    _evaluate(
+        setting, models, None, _Place(out, store, money["max_failed"], money["batch"], show_private, json)
+    )
 
 
 @click.command()
@@ -91,9 +81,17 @@ def run(
 )
 @options.out("Run folder for the new grading (default: a dated one under results/runs).")
 @options.store
+@options.money
 @options.show_private
 @options.as_json
-def grade(source: Path, out: Path | None, store: Path, show_private: bool, json: bool, **given: Any) -> None:
+def grade(
+    source: Path,
+    out: Path | None,
+    store: Path,
+    show_private: bool,
+    json: bool,
+    **given: Any,
+) -> None:
     """Grade texts that exist already: an earlier run's (SOURCE is its folder) or a file's.
 
     Asks no student. A file is JSON Lines or CSV with the columns text, topic and skills (names or ids, joined
@@ -105,28 +103,65 @@ def grade(source: Path, out: Path | None, store: Path, show_private: bool, json:
 
       skillmix grade texts.jsonl --domain devices
     """
-    from ..evaluate import evaluate, load_models
+    from ..evaluate import load_models
     from ..inputs import jobs_of_file, jobs_of_run
-    from ..live import watched
-    from ..runs import open_folder
-    from ..store import Store
 
+    money = options.take_money(given)
     earlier = source / "spec.yaml"
     settings = options.merge(given, read_spec(earlier) if earlier.is_file() else {})
     setting, jobs = (jobs_of_run if source.is_dir() else jobs_of_file)(source, settings)
+    setting = _with_money(setting, money)
     models = load_models(setting, student=False)
-    folder = out or _dated_folder(setting.spec)
-    open_folder(folder, setting.spec)
-    kept = Store(store)
+    _evaluate(
+        setting, models, jobs, _Place(out, store, money["max_failed"], money["batch"], show_private, json)
+    )
+
+
+class _Place(NamedTuple):
+    """Where results go, and how they are shown."""
+
+    out: Path | None
+    store: Path
+    max_failed: float
+    batch: bool
+    show_private: bool
+    json: bool
+
+
+def _place(money: dict[str, Any], out: Path | None, store: Path, show_private: bool, json: bool) -> _Place:
+    return _Place(out, store, money["max_failed"], money["batch"], show_private, json)
+
+
+def _with_money(setting: Any, given: dict[str, Any]) -> Any:
+    from ..prices import TABLE, Money, read_prices
+
+    money = Money(given["max_cost"], read_prices(given["prices"] or TABLE)[1])
+    return msgspec.structs.replace(setting, money=money)
+
+
+def _evaluate(setting: Any, models: Any, jobs: Any, place: _Place) -> None:
+    """Ask, grade, write the run folder and show it; `jobs` are texts that are there already."""
+    from ..evaluate import by_batch, evaluate
+    from ..live import watched
+    from ..prices import run_prices
+    from ..runs import open_folder
+    from ..store import Store
+
+    spec = setting.spec
+    folder = place.out or _dated_folder(spec)
+    open_folder(folder, spec)
+    kept = Store(place.store)
     try:
+        models = by_batch(models, kept, show.say) if place.batch else models
+        texts = setting.texts if jobs is None else len(jobs)
         with (
-            show.progress(len(jobs), (None, show.priced_judge(setting.spec))) as bar,
-            watched(folder, len(jobs)) as note,
+            show.progress(texts, run_prices(spec, setting.money.prices)) as bar,
+            watched(folder, texts) as note,
         ):
             result = evaluate(setting, models, kept, _both(bar, note), jobs)
     finally:
         kept.close()
-    _finish(folder, result, show_private, json)
+    _finish(folder, result, setting.money.prices, place)
 
 
 def _both(first: Callable[[Sample], None], second: Callable[[Sample], None]) -> Callable[[Sample], None]:
@@ -138,11 +173,11 @@ def _both(first: Callable[[Sample], None], second: Callable[[Sample], None]) -> 
 
 
 def _dry_run(setting: Any, models: Any, store: Path, json: bool) -> None:
-    from ..evaluate import foresee
+    from ..foresight import foresee
     from ..store import Store
 
     kept = Store(store) if store.is_file() else None
-    plan = foresee(setting, models, kept)
+    plan = foresee(setting, models, kept, setting.money.prices)
     if kept:
         kept.close()
     if json:
@@ -153,6 +188,14 @@ def _dry_run(setting: Any, models: Any, store: Path, json: bool) -> None:
         f"and {plan.judge_calls:,} judge calls ({plan.anchors:,} texts of known grade among them); "
         f"{plan.drafts_stored:,} drafts are in the store already."
     )
+    for role, used in plan.tokens.items():
+        if used.input + used.output:
+            show.out.print(f"About {used.input:,} tokens in and {used.output:,} out for the {role}.")
+    if plan.dollars:
+        show.out.print(f"About ${plan.dollars:.2f} at list prices, if nothing were in the store.")
+    elif plan.dollars is None:
+        show.out.print("No price is known for all models: give --price, --judge-price or --prices.")
+    show.out.print(f"The length of a text is from {plan.text_tokens}; four characters count as a token.")
 
 
 def _dated_folder(spec: RunSpec) -> Path:
@@ -161,25 +204,43 @@ def _dated_folder(spec: RunSpec) -> Path:
     return Path("results/runs") / name
 
 
-def _finish(folder: Path, result: Any, show_private: bool, json: bool) -> None:
+def _finish(folder: Path, result: Any, prices: dict[str, Any], place: _Place) -> None:
     """Write the run folder, then print the report: a table for people, one JSON document for programs."""
     from ..evaluate import report_files, report_header, report_title, run_figures
     from ..live import unwatch
+    from ..prices import run_prices
     from ..runs import redacted, write_run
 
+    show_private = place.show_private
     run = redacted(result.run) if result.run.info.private and not show_private else result.run
     reports = report_files(run, show_private)
     write_run(folder, run, reports)
     unwatch(folder)
-    if json:
+    if place.json:
         document = msgspec.json.decode(reports["scores.json"])
         document |= {"folder": str(folder), "spend": result.spend}
         sys.stdout.write(msgspec.json.encode(document, order="deterministic").decode() + "\n")
-        return
-    figures = run_figures(run, show_private)
-    show.print_report(report_title(run.info), report_header(run.info), figures, run.info.reduce)
-    models: tuple[ModelSpec | None, ...] = (run.spec.student, show.priced_judge(run.spec))
-    for line in show.spend_lines(result.spend, models):
-        show.out.print(line)
-    written = f"Written to {folder}: open {folder / 'report.html'}"
-    show.out.print(show.escape(written), soft_wrap=True)
+    else:
+        figures = run_figures(run, show_private)
+        show.print_report(report_title(run.info), report_header(run.info), figures, run.info.reduce)
+        for line in show.spend_lines(result.spend, run_prices(run.spec, prices)):
+            show.out.print(line)
+        written = f"Written to {folder}: open {folder / 'report.html'}"
+        show.out.print(show.escape(written), soft_wrap=True)
+    _check_failures(run, place.max_failed)
+
+
+def _check_failures(run: Any, most: float) -> None:
+    """Raise where more than this share of the texts could not be had, or not be graded at all."""
+    from ..records import GradingStatus, TextStatus
+
+    failed = sum(
+        s.text.status is TextStatus.FAILED
+        or (s.score is None and any(g.status is GradingStatus.FAILED for g in s.gradings))
+        for s in run.samples
+    )
+    if failed > most * len(run.samples):
+        raise IncompleteError(
+            f"{failed:,} of {len(run.samples):,} texts could not be had or graded, more than "
+            f"--max-failed {most:.0%}, so this run does not stand; the same command tries them again."
+        )

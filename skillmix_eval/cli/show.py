@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
 from rich import box, markup
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from ..prices import Price
 from ..records import Sample, Usage
-from ..spec import ModelSpec, RunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,6 +34,11 @@ def visible(words: str) -> str:
 def escape(words: str) -> str:
     """Return words that come from outside as they are to be shown: no codes, no markup of rich."""
     return markup.escape(visible(words))
+
+
+def say(line: str) -> None:
+    """Tell something while a command goes on, on standard error."""
+    err.print(escape(line), soft_wrap=True)
 
 
 def print_report(
@@ -92,7 +96,7 @@ def _rich_table(table: Table) -> RichTable:
 
 
 @contextmanager
-def progress(total: int, prices: Sequence[ModelSpec | None]) -> Iterator[Callable[[Sample], None]]:
+def progress(total: int, prices: Sequence[Price | None]) -> Iterator[Callable[[Sample], None]]:
     """Show texts done, rate, cost so far and time left; nothing when standard error is no terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -117,29 +121,18 @@ def progress(total: int, prices: Sequence[ModelSpec | None]) -> Iterator[Callabl
         yield on_sample
 
 
-def priced_judge(spec: RunSpec) -> ModelSpec | None:
-    """Return the judge whose price holds for all of a run's judges; one without a price where they differ."""
-    if not spec.judge or len({judge.price for judge in spec.judges}) == 1:
-        return spec.judge
-    return replace(spec.judge, price=None)
-
-
-def cost(used: dict[str, Usage], prices: Sequence[ModelSpec | None]) -> str:
+def cost(used: dict[str, Usage], prices: Sequence[Price | None]) -> str:
     """Return tokens, and dollars where the prices of all paid models are known."""
     tokens = sum(u.input + u.output for u in used.values())
     if not tokens:
         return "no tokens"
-    dollars = 0.0
-    for usage, model in zip(used.values(), prices, strict=True):
-        if model and model.price:
-            per_input, per_output = (float(p) for p in model.price.split("/"))
-            dollars += (usage.input * per_input + usage.output * per_output) / 1e6
-        elif usage.input + usage.output:
-            return f"{tokens:,} tokens"
-    return f"${dollars:.2f}, {tokens:,} tokens"
+    if any(price is None and u.input + u.output for price, u in zip(prices, used.values(), strict=True)):
+        return f"{tokens:,} tokens"
+    dollars = sum(price.of(u) for price, u in zip(prices, used.values(), strict=True) if price)
+    return f"${dollars:.2f}, {tokens:,} tokens" if dollars else f"{tokens:,} tokens"
 
 
-def spend_lines(spend: dict[str, Spend], prices: Sequence[ModelSpec | None]) -> list[str]:
+def spend_lines(spend: dict[str, Spend], prices: Sequence[Price | None]) -> list[str]:
     """Return one line for what was paid for now and what the store had."""
     calls = [f"{role} {s.paid_calls:,} calls, {s.stored_calls:,} from the store" for role, s in spend.items()]
     paid = {role: spend[role].paid if role in spend else Usage() for role in ("student", "judge")}
