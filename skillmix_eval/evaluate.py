@@ -14,6 +14,7 @@ import msgspec
 
 from . import __version__, pipeline
 from .anchors import FIRST_INDEX, anchors, read_anchors
+from .batches import BatchBackend, by_files
 from .calibrated import calibrated
 from .calls import Caller, Spend
 from .domain import Domain, load_domain
@@ -25,7 +26,7 @@ from .limits import Limit
 from .page import RunReport, run_page
 from .pipeline import Job, Judge, Plan, jobs_for
 from .plugins import load_backend, load_graders, load_style
-from .prices import Money, Price, read_prices, run_prices
+from .prices import Budget, Money, Price, read_prices, run_prices
 from .records import Question, Sample
 from .runs import Run, RunInfo, StoredRun
 from .spec import Protocol, RunSpec, label, make_spec, write_spec
@@ -151,7 +152,11 @@ async def _evaluate(
             on_sample(sample)
 
     async with opened(setting, models, store) as plan:
-        samples = await pipeline.run(plan, chain((a.job for a in known), work), seen)
+        every: Iterable[Job] = chain((a.job for a in known), work)
+        if _take_turns(models) and models.student:
+            every = await pipeline.write_all(plan, every)
+            await models.student.aclose()
+        samples = await pipeline.run(plan, every, seen)
     info = describe(setting, plan.fingerprint)
     if known:
         info = msgspec.structs.replace(info, anchors=read_anchors(known, samples[: len(known)]))
@@ -172,21 +177,42 @@ async def opened(setting: Setting, models: Models, store: Store | None) -> Async
             await caller.backend.aclose()
 
 
+def _take_turns(models: Models) -> bool:
+    """Tell whether student and judge each fill the device, so that one has to go before the other comes."""
+    student, *judges = (getattr(b, "fills_device", False) for b in (models.student, *models.judges))
+    if sum(judges) > 1:
+        raise BadInputError(
+            "A panel can have one judge that runs in this process by vLLM; serve the others with `vllm "
+            "serve` and name them openai/... with --judge-base-url."
+        )
+    return student and any(judges)
+
+
 def _callers(setting: Setting, models: Models, store: Store | None) -> list[Caller | None]:
     """Return who asks student and judges: those at one endpoint share its limit, and all share the budget."""
     spec, money = setting.spec, setting.money
     backends = (models.student, *models.judges)
     specs = (spec.student, *(spec.judges or (None,)))
     most: dict[str, int] = {}
-    for backend in filter(None, backends):
+    for backend in (b for b in backends if b and not isinstance(b, BatchBackend)):
         endpoint = backend.identity.get("endpoint", "")
         most[endpoint] = most.get(endpoint, 0) + backend.limit
     limits = {endpoint: Limit(many) for endpoint, many in most.items() if endpoint}
     budgets = money.budgets([s if b else None for b, s in zip(backends, specs, strict=True)])
-    return [
-        Caller(backend, store, limits.get(backend.identity.get("endpoint", "")), budget) if backend else None
-        for backend, budget in zip(backends, budgets, strict=True)
-    ]
+
+    def caller(backend: Backend, budget: Budget | None) -> Caller:
+        shared = limits.get(backend.identity.get("endpoint", ""))
+        own = Limit(backend.limit, adaptive=False) if isinstance(backend, BatchBackend) else shared
+        return Caller(backend, store, own, budget)
+
+    pairs = zip(backends, budgets, strict=True)
+    return [caller(backend, budget) if backend else None for backend, budget in pairs]
+
+
+def by_batch(models: Models, store: Store, say: Callable[[str], None]) -> Models:
+    """Return the models with those at an endpoint asked by files and batches; `say` tells of each batch."""
+    student, *judges = by_files((models.student, *models.judges), store, say)
+    return msgspec.structs.replace(models, student=student, judges=tuple(judges))
 
 
 def spent(plan: Plan) -> dict[str, Spend]:

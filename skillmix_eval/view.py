@@ -25,12 +25,14 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from . import spot
-from .errors import SkillMixError
+from .compare import compare
+from .errors import BadInputError, SkillMixError
 from .evaluate import report_page, run_figures, run_labels
 from .figures import KRow
 from .labels import Label, Labels
 from .live import FILE, Watcher
 from .page import render
+from .pair_page import compare_page
 from .runs import Run, RunInfo, read_run
 from .stages.report import interval
 from .stats import estimate
@@ -127,7 +129,13 @@ class _View:
             finished = self.shelf.finished(number)
             about = self._finished(number) if finished else self._unfinished(number)
             rows.append({"fault": "", "number": number, "folder": folder.name, "finished": finished, **about})
-        return self._html("view_index.html.j2", (), title="Runs", runs=rows, labels=str(self.labels.path))
+        return self._html(
+            "view_index.html.j2",
+            ("view.js", "index.js"),
+            title="Runs",
+            runs=rows,
+            labels=str(self.labels.path),
+        )
 
     def _finished(self, number: int) -> dict[str, Any]:
         """Return a finished run's figures as they were written, which is quicker than reading its texts."""
@@ -160,6 +168,15 @@ class _View:
         if number not in self._pages or self._pages[number][0] is not run:
             self._pages[number] = (run, report_page(run, run_figures(run, private), private))
         return HTMLResponse(self._pages[number][1])
+
+    def compare(self, request: Request) -> Response:
+        """Give the page of two finished runs; what cannot be compared is said."""
+        numbers = [request.query_params.get(side, "") for side in ("old", "new")]
+        if not all(n.isdecimal() and len(n) < 6 for n in numbers):
+            raise HTTPException(404, "Give two runs by number.")
+        old, new = (self.shelf.run(int(n)) for n in numbers)
+        private = self.shelf.show_private
+        return HTMLResponse(compare_page(compare(old, new, private), old, new, private))
 
     def live(self, request: Request) -> Response:
         number = request.path_params["number"]
@@ -300,6 +317,7 @@ def application(shelf: Shelf, labels: Labels, token: str, port: int, rater: str 
     routes = [
         Route("/", view.index),
         Route("/runs/{number:int}", view.read),
+        Route("/compare", view.compare),
         Route("/spot", view.spot_page),
         Route("/agreement", view.agreement),
         Route("/api/runs/{number:int}", view.live),
@@ -321,9 +339,10 @@ def new_token() -> str:
 
 
 def _said(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    words = error.detail if isinstance(error, HTTPException) else str(error)
-    return Response(words, status, media_type="text/plain")
+    if isinstance(error, HTTPException):
+        return Response(error.detail, error.status_code, media_type="text/plain")
+    status = 400 if isinstance(error, BadInputError) else 500
+    return Response(str(error), status, media_type="text/plain")
 
 
 def _malformed(request: Request, error: Exception) -> Response:  # noqa: ARG001

@@ -45,10 +45,10 @@ LAYERS = [
         "labels",
         "browser",
     },
-    {"statistics", "columns", "parquet", "calibration", "prices", "limits"},
+    {"statistics", "columns", "parquet", "calibration", "prices", "limits", "ledger"},
     {"domains", "stages", "graders", "backends", "styles", "methods", "calls", "released", "runs"}
     | {"shown", "live"},
-    {"plugins", "attacks", "known_texts", "page", "pairing", "verdict", "calibrated"},
+    {"plugins", "attacks", "batches", "known_texts", "page", "pairing", "verdict", "calibrated"},
     {"pipeline", "baseline", "spot"},
     {"anchors"},
     {"evaluate"},
@@ -65,7 +65,8 @@ LAYERS = [
         "calibrate",
         "bridge",
     },
-    {"board_page", "pair_page", "view"},
+    {"board_page", "pair_page"},
+    {"view"},
     {"cli", "adapt", "lm_eval_plugin"},
     {"__main__"},
 ]

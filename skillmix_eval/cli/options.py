@@ -74,8 +74,14 @@ class _Share(click.ParamType):  # type: ignore[type-arg]
 
 
 def money(function: F) -> F:
-    """Add --prices, --max-cost and --max-failed."""
+    """Add --prices, --max-cost, --max-failed and --batch."""
     for add in (
+        click.option(
+            "--batch",
+            is_flag=True,
+            help="Send calls as files by the provider's batch interface: cheaper, within a day, to be closed "
+            "and gone on with.",
+        ),
         click.option(
             "--max-failed",
             type=_Share(),
@@ -100,7 +106,7 @@ def money(function: F) -> F:
 
 def take_money(given: dict[str, Any]) -> dict[str, Any]:
     """Take what `money` added out of the given settings, which are the run's own."""
-    return {name: given.pop(name) for name in ("prices", "max_cost", "max_failed")}
+    return {name: given.pop(name) for name in ("prices", "max_cost", "max_failed", "batch")}
 
 
 def out(help: str) -> Callable[[F], F]:
@@ -216,7 +222,7 @@ def _panels() -> dict[str, list[dict[str, Any]]]:
         {"name": "Judge: who grades", "options": [*judge, "--sentence-counter"]},
         {
             "name": "Money and failures",
-            "options": ["--dry-run", "--max-cost", "--prices", "--max-failed"],
+            "options": ["--dry-run", "--max-cost", "--prices", "--max-failed", "--batch"],
         },
         {
             "name": "Output",
