@@ -65,7 +65,8 @@ def by_rater(labels: Iterable[Label]) -> ByRater:
 
 def is_done(task: Task, labels: Mapping[str, Mapping[str, bool | None]]) -> bool:
     """Tell whether a rater has decided every item of a text, be it as unsure."""
-    return set(task.items) <= set(labels.get(task.key, {}))
+    said = labels.get(task.key)
+    return said is not None and set(task.items) <= set(said)
 
 
 Pairs = dict[str, list[tuple[bool, bool]]]  # by text: what two sides say of its items
