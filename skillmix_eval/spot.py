@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 import numpy as np
 
-from .calibrated import doubtful, graded, judged_items, key
+from .calibrated import doubtful, graded, key
 from .calibration import DOUBTFUL, number
 from .figures import ITEMS
 from .labels import Label
@@ -39,7 +39,7 @@ class Task(msgspec.Struct, frozen=True):
     @property
     def items(self) -> tuple[str, ...]:
         """Rubric items that a person decides: not the sentence limit, which code counts."""
-        return judged_items(self.sample.question)
+        return self.sample.question.judged_items
 
 
 def tasks(runs: Iterable[Run]) -> list[Task]:
@@ -65,7 +65,8 @@ def by_rater(labels: Iterable[Label]) -> ByRater:
 
 def is_done(task: Task, labels: Mapping[str, Mapping[str, bool | None]]) -> bool:
     """Tell whether a rater has decided every item of a text, be it as unsure."""
-    return set(task.items) <= set(labels.get(task.key, {}))
+    said = labels.get(task.key)
+    return said is not None and set(task.items) <= set(said)
 
 
 Pairs = dict[str, list[tuple[bool, bool]]]  # by text: what two sides say of its items

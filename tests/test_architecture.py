@@ -65,7 +65,7 @@ LAYERS = [
         "calibrate",
         "bridge",
     },
-    {"board_page", "pair_page"},
+    {"board_page", "pair_page", "shelf"},
     {"view"},
     {"cli", "adapt", "lm_eval_plugin"},
     {"__main__"},
