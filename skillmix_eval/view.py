@@ -174,7 +174,7 @@ class _View:
 
     def _tasks(self, number: int | None) -> tuple[list[spot.Task], dict[str, str]]:
         """Return the texts to read, and names; kept until a run is read anew."""
-        runs = self.shelf.runs(number)
+        runs = spot.readable(self.shelf.runs(number), self.shelf.show_private)
         if self._kept is None or [*map(id, self._kept[0])] != [*map(id, runs)]:
             self._kept = (runs, *self._found(runs))
         return self._kept[1:]
