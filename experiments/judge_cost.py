@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from skillmix_eval.evaluate import Models, evaluate, load_models, opened, prepare
-from skillmix_eval.known_texts import judged_items, truth
+from skillmix_eval.known_texts import truth
 from skillmix_eval.pipeline import Job, run
 from skillmix_eval.plugins import load_graders
 from skillmix_eval.records import Reply, Request, Sample, Usage
@@ -92,7 +92,7 @@ def agreement(samples: list[Sample]) -> dict[str, float]:
     for s in samples:
         if s.score:
             true = truth(s.question, s.text.text)
-            same = [s.score.points[i] == true[i] for i in judged_items(s.question)]
+            same = [s.score.points[i] == true[i] for i in s.question.judged_items]
             points += same
             texts.append(all(same) or (all(true.values()) == all(s.score.points[i] for i in true)))
     return {

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 import numpy as np
 
-from .calibrated import doubtful, graded, judged_items, key
+from .calibrated import doubtful, graded, key
 from .calibration import DOUBTFUL, number
 from .errors import BadInputError
 from .figures import ITEMS
@@ -40,7 +40,7 @@ class Task(msgspec.Struct, frozen=True):
     @property
     def items(self) -> tuple[str, ...]:
         """Rubric items that a person decides: not the sentence limit, which code counts."""
-        return judged_items(self.sample.question)
+        return self.sample.question.judged_items
 
 
 def readable(runs: Sequence[Run], show_private: bool) -> list[Run]:
