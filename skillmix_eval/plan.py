@@ -147,31 +147,34 @@ def _sight(n: int, a: Assumed) -> Sight:
     )
 
 
-def from_run(run: Run, assumed: Assumed, cost: Cost, table: dict[str, Price]) -> tuple[Assumed, Cost]:
-    """Take the baseline's full marks, and tokens and prices where `cost` has none, from a run."""
-    scored = [s for s in run.samples if s.score]
-    marks = [s.score.marks.full_marks for s in scored if s.score]
-    if not marks or not 0 < sum(marks) < len(marks):
-        raise BadInputError(
-            "The run's full marks are all earned or all lost, so it tells no rate; give --baseline-rate."
-        )
+def cost_of(run: Run, cost: Cost, table: dict[str, Price]) -> Cost:
+    """Take the tokens of a question, and prices where `cost` has none, from a run."""
     student = sum((s.text.usage for s in run.samples), Usage())
     judge = sum((g.usage for s in run.samples for g in s.gradings), Usage())
     n = len(by_question(run.samples))
     per_question = [Usage(round(u.input / n), round(u.output / n)) for u in (student, judge)]
     prices = run_prices(run.spec, table)
-    found = Cost(
+    return Cost(
         student=per_question[0],
         judge=per_question[1],
         student_price=cost.student_price or prices[0],
         judge_price=cost.judge_price or prices[1],
     )
+
+
+def rate_of(run: Run, assumed: Assumed) -> Assumed:
+    """Take the baseline's full marks from a run; raises BadInputError where it tells none."""
+    scored = [s for s in run.samples if s.score]
     rate = estimate([question_mean(s, metric("full_marks")) for s in by_question(scored).values()])
+    if not rate.value or rate.value == 1:
+        raise BadInputError(
+            "The run's full marks are all earned or all lost, so it tells no rate; give --baseline-rate."
+        )
     source = (
         f"the run of {run.info.student}: full marks {interval(rate)}, n = {rate.n}; protocol "
         f"{run.info.protocol}, judge {run.info.judge}"
     )
-    return msgspec.structs.replace(assumed, baseline=rate.value, source=source), found
+    return msgspec.structs.replace(assumed, baseline=rate.value, source=source)
 
 
 def tables(found: Planned) -> list[Table]:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from skillmix_eval.errors import BadInputError
-from skillmix_eval.plan import Assumed, Cost, Planned, from_run, plan, sentences, tables
+from skillmix_eval.plan import Assumed, Cost, Planned, cost_of, plan, rate_of, sentences, tables
 from skillmix_eval.prices import Price
 from skillmix_eval.records import Usage
 from skillmix_eval.runs import write_run
@@ -75,7 +75,8 @@ def test_from_a_run() -> None:
         msgspec.structs.replace(s, text=msgspec.structs.replace(s.text, usage=Usage(100, 30)))
         for s in samples
     ]
-    assumed, cost = from_run(make_run("m/a", samples), LARGE, Cost(student_price=Price(1, 1)), {})
+    run = make_run("m/a", samples)
+    assumed, cost = rate_of(run, LARGE), cost_of(run, Cost(student_price=Price(1, 1)), {})
     assert assumed.baseline == 0.75
     for words in ("m/a", "n = 40", "[0.6", "draft", "rules/made"):
         assert words in assumed.source
@@ -89,7 +90,7 @@ def test_impossible_plans() -> None:
     with pytest.raises(BadInputError, match="--correlation"):
         plan(Assumed(correlation=1.0))
     with pytest.raises(BadInputError, match="--baseline-rate"):
-        from_run(make_run("m/a", make_samples([True] * 5)), LARGE, Cost(), {})
+        rate_of(make_run("m/a", make_samples([True] * 5)), LARGE)
 
 
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -252,9 +252,9 @@ def plan(folder: Path | None, markdown: bool, json: bool, **given: Any) -> None:
     table = read_prices(given["prices"] or TABLE)[1]
     assumed, cost = _assumptions(given, table)
     if folder:
-        assumed, cost = planning.from_run(read_run(folder), assumed, cost, table)
-        if given["baseline_rate"] is not None:
-            assumed = msgspec.structs.replace(assumed, baseline=given["baseline_rate"])
+        run = read_run(folder)
+        cost = planning.cost_of(run, cost, table)
+        assumed = assumed if given["baseline_rate"] is not None else planning.rate_of(run, assumed)
     priced = cost.student_price or cost.judge_price
     found = planning.plan(assumed, cost if priced else None)
     if json:
