@@ -18,6 +18,7 @@ import numpy as np
 
 from .calibrated import doubtful, graded, key
 from .calibration import DOUBTFUL, number
+from .errors import BadInputError
 from .figures import ITEMS
 from .labels import Label
 from .records import MAKES_SENSE, ON_TOPIC, SENTENCE_LIMIT, Sample, skill_item
@@ -40,6 +41,16 @@ class Task(msgspec.Struct, frozen=True):
     def items(self) -> tuple[str, ...]:
         """Rubric items that a person decides: not the sentence limit, which code counts."""
         return self.sample.question.judged_items
+
+
+def readable(runs: Sequence[Run], show_private: bool) -> list[Run]:
+    """Return the runs whose skills a rater may see; raises BadInputError where all are private."""
+    found = [run for run in runs if show_private or not run.info.private]
+    if runs and not found:
+        raise BadInputError(
+            "The list of skills is private: start `skillmix view` with --show-private to see its names."
+        )
+    return found
 
 
 def tasks(runs: Iterable[Run]) -> list[Task]:

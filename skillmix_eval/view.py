@@ -27,14 +27,13 @@ from . import spot
 from .compare import compare
 from .errors import BadInputError, SkillMixError
 from .evaluate import report_page, run_figures
-from .figures import KRow
 from .labels import Label, Labels
 from .page import render
 from .pair_page import compare_page
-from .runs import Run, RunInfo
+from .runs import Run
 from .shelf import Shelf
 from .stages.report import interval
-from .stats import estimate
+from .stats import Estimate, estimate
 
 HOSTS = ["127.0.0.1", "localhost"]
 _CONNECT = "connect-src 'self'; "
@@ -174,7 +173,7 @@ class _View:
 
     def _tasks(self, number: int | None) -> tuple[list[spot.Task], dict[str, str]]:
         """Return the texts to read, and names; kept until a run is read anew."""
-        runs = self.shelf.runs(number)
+        runs = spot.readable(self.shelf.runs(number), self.shelf.show_private)
         if self._kept is None or [*map(id, self._kept[0])] != [*map(id, runs)]:
             self._kept = (runs, *self._found(runs))
         return self._kept[1:]
@@ -189,15 +188,31 @@ class _View:
         return HTMLResponse(render(template, scripts, _CONNECT, token=self.token, **values))
 
 
-class _ByK(msgspec.Struct):
-    by_k: tuple[KRow, ...]
+class _Metric(msgspec.Struct):
+    estimate: Estimate
+
+
+class _Row(msgspec.Struct):
+    k: int
+    texts: int
+    metrics: dict[str, _Metric]
+
+
+class _Figures(msgspec.Struct):
+    by_k: tuple[_Row, ...]
+
+
+class _Who(msgspec.Struct):
+    student: str
+    judge: str
+    protocol: str
 
 
 class _Scores(msgspec.Struct):
-    """The part of scores.json that the list of runs shows."""
+    """The part of scores.json that the list of runs shows; other releases may write more beside it."""
 
-    run: RunInfo
-    figures: _ByK
+    run: _Who
+    figures: _Figures
 
 
 class _Given(msgspec.Struct, forbid_unknown_fields=True):
