@@ -45,7 +45,7 @@ LAYERS = [
         "labels",
         "browser",
     },
-    {"statistics", "columns", "parquet", "calibration", "prices", "limits"},
+    {"statistics", "columns", "parquet", "calibration", "prices", "limits", "mixing"},
     {"domains", "stages", "graders", "backends", "styles", "methods", "calls", "released", "runs"}
     | {"shown", "live"},
     {"plugins", "attacks", "known_texts", "page", "pairing", "verdict", "calibrated"},
@@ -66,7 +66,9 @@ LAYERS = [
         "bridge",
     },
     {"board_page", "pair_page", "view"},
-    {"cli", "adapt", "lm_eval_plugin"},
+    {"adapt", "training"},
+    {"loop"},
+    {"cli", "lm_eval_plugin"},
     {"__main__"},
 ]
 FOLDERS = {"stages", "graders", "backends", "styles", "methods"}
