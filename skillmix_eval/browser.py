@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import os
 import re
 import shutil
 import subprocess
@@ -17,8 +18,8 @@ from .errors import BadInputError
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 _FLAGS = (
     "--headless",
-    "--no-sandbox",  # it draws a page of ours that may load and run nothing else
     "--disable-gpu",
+    "--disable-dev-shm-usage",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -50,7 +51,8 @@ def drawn(page: str, kinds: tuple[str, ...]) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "page.html"
         file.write_text(page, encoding="utf-8")
-        command = [browser, *_FLAGS, f"--user-data-dir={folder}/profile", f"{file.as_uri()}#export"]
+        root = ["--no-sandbox"] if getattr(os, "geteuid", lambda: 1)() == 0 else []  # root has no sandbox
+        command = [browser, *_FLAGS, *root, f"--user-data-dir={folder}/profile", f"{file.as_uri()}#export"]
         try:
             done = subprocess.run(command, capture_output=True, timeout=_LONGEST, check=False)  # noqa: S603
         except subprocess.TimeoutExpired:

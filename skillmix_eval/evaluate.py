@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+import hashlib
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from itertools import chain
@@ -14,30 +15,33 @@ import msgspec
 
 from . import __version__, pipeline
 from .anchors import FIRST_INDEX, anchors, read_anchors
+from .batches import BatchBackend, by_files
 from .calibrated import calibrated
 from .calls import Caller, Spend
 from .domain import Domain, load_domain
 from .errors import BadInputError
 from .families import same_family
-from .figures import Figures
+from .figures import Anchors, Figures
 from .interfaces import Backend, Grader
 from .limits import Limit
 from .page import RunReport, run_page
 from .pipeline import Job, Judge, Plan, jobs_for
 from .plugins import load_backend, load_graders, load_style
-from .prices import Money, Price, read_prices, run_prices
+from .prices import Budget, Money, Price, read_prices, run_prices
 from .records import Question, Sample
 from .runs import Run, RunInfo, StoredRun
-from .spec import Protocol, RunSpec, label, make_spec, write_spec
-from .stages.agreement import agreements, decoys
-from .stages.imitation import Assumption, beyond_imitation
+from .spec import ModelSpec, Protocol, RunSpec, label, make_spec, write_spec
+from .stages.agreement import agreements
+from .stages.imitation import Assumption, assumed_of, beyond_imitation
 from .stages.profile import profile
 from .stages.report import markdown
 from .stages.sample import sample
 from .stages.summarise import summarise
+from .statistics.judging import proportion
 from .store import Store
 from .templates import Template, load_template
 
+DEFAULT_ENDPOINT = "https://api.openai.com/v1"
 ASSUMED = Path(__file__).parent / "frequencies.yaml"
 
 
@@ -87,11 +91,21 @@ class Models(msgspec.Struct, frozen=True):
 def load_models(setting: Setting, student: bool = True) -> Models:
     """Load what the spec names; raises BadInputError or BackendError for an unknown name or missing key."""
     spec = setting.spec
-    return Models(
-        load_graders(spec, setting.domain, setting.protocol),
-        load_backend(spec.student) if student else None,
-        tuple(load_backend(j) if j.model != "rules" else None for j in spec.judges) or (None,),
-    )
+    graders = load_graders(spec, setting.domain, setting.protocol)
+    judges = tuple(load_backend(j) if j.model != "rules" else None for j in spec.judges) or (None,)
+    for grader, judge, backend in zip(graders, spec.judges, judges, strict=False):
+        if backend:
+            grader.fingerprint += _beyond_its_name(judge, backend.identity)
+    return Models(graders, load_backend(spec.student) if student else None, judges)
+
+
+def _beyond_its_name(judge: ModelSpec, identity: Mapping[str, str]) -> str:
+    """Return what tells judges of one name apart: a hash of weights, or of an endpoint set elsewhere."""
+    name, endpoint = judge.model.partition("/")[2], identity.get("endpoint", "")
+    told = f"; weights {identity['model'][:16]}" if identity.get("model", name) != name else ""
+    if endpoint and not judge.base_url and endpoint != DEFAULT_ENDPOINT:
+        told += f"; endpoint {hashlib.blake2b(endpoint.encode(), digest_size=6).hexdigest()}"
+    return told
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -151,11 +165,22 @@ async def _evaluate(
             on_sample(sample)
 
     async with opened(setting, models, store) as plan:
-        samples = await pipeline.run(plan, chain((a.job for a in known), work), seen)
+        every: Iterable[Job] = chain((a.job for a in known), work)
+        if _take_turns(models) and models.student:
+            every = await pipeline.write_all(plan, every)
+            await models.student.aclose()
+        samples = await pipeline.run(plan, every, seen)
     info = describe(setting, plan.fingerprint)
     if known:
         info = msgspec.structs.replace(info, anchors=read_anchors(known, samples[: len(known)]))
     return Result(Run(spec, info, samples[len(known) :]), spent(plan))
+
+
+async def check_judges(plan: Plan, spec: RunSpec) -> Anchors | None:
+    """Have the anchors of a spec graded; None where code grades or none are wanted."""
+    known = anchors(spec, spec.anchors) if any(judge.ask for judge in plan.judges) else []
+    samples = await pipeline.run(plan, [a.job for a in known], lambda _: None) if known else ()
+    return read_anchors(known, samples) if known else None
 
 
 @asynccontextmanager
@@ -172,21 +197,42 @@ async def opened(setting: Setting, models: Models, store: Store | None) -> Async
             await caller.backend.aclose()
 
 
+def _take_turns(models: Models) -> bool:
+    """Tell whether student and judge each fill the device, so that one has to go before the other comes."""
+    student, *judges = (getattr(b, "fills_device", False) for b in (models.student, *models.judges))
+    if sum(judges) > 1:
+        raise BadInputError(
+            "A panel can have one judge that runs in this process by vLLM; serve the others with `vllm "
+            "serve` and name them openai/... with --judge-base-url."
+        )
+    return student and any(judges)
+
+
 def _callers(setting: Setting, models: Models, store: Store | None) -> list[Caller | None]:
     """Return who asks student and judges: those at one endpoint share its limit, and all share the budget."""
     spec, money = setting.spec, setting.money
     backends = (models.student, *models.judges)
     specs = (spec.student, *(spec.judges or (None,)))
     most: dict[str, int] = {}
-    for backend in filter(None, backends):
+    for backend in (b for b in backends if b and not isinstance(b, BatchBackend)):
         endpoint = backend.identity.get("endpoint", "")
         most[endpoint] = most.get(endpoint, 0) + backend.limit
     limits = {endpoint: Limit(many) for endpoint, many in most.items() if endpoint}
     budgets = money.budgets([s if b else None for b, s in zip(backends, specs, strict=True)])
-    return [
-        Caller(backend, store, limits.get(backend.identity.get("endpoint", "")), budget) if backend else None
-        for backend, budget in zip(backends, budgets, strict=True)
-    ]
+
+    def caller(backend: Backend, budget: Budget | None) -> Caller:
+        shared = limits.get(backend.identity.get("endpoint", ""))
+        own = Limit(backend.limit, adaptive=False) if isinstance(backend, BatchBackend) else shared
+        return Caller(backend, store, own, budget)
+
+    pairs = zip(backends, budgets, strict=True)
+    return [caller(backend, budget) if backend else None for backend, budget in pairs]
+
+
+def by_batch(models: Models, store: Store, say: Callable[[str], None]) -> Models:
+    """Return the models with those at an endpoint asked by files and batches; `say` tells of each batch."""
+    student, *judges = by_files((models.student, *models.judges), store, say)
+    return msgspec.structs.replace(models, student=student, judges=tuple(judges))
 
 
 def spent(plan: Plan) -> dict[str, Spend]:
@@ -253,11 +299,13 @@ def run_figures(
         figures,
         reasons=() if hidden else figures.reasons,
         agreement=agreements(run.samples) if columns.most_gradings > 1 else (),
-        decoys=None if run.info.judge.startswith("rules/") else decoys(run.samples),
+        decoys=proportion(*columns.decoys) if columns.decoys[1] else None,
+        second_calls=columns.second_calls,
         anchors=run.info.anchors,
         calibrated=calibrated(run, run.calibration) if run.calibration and run.calibration.truth else None,
         profile=profile(columns, labels),
         beyond=beyond_imitation(columns, figures, assumptions),
+        assumed=assumed_of(assumptions),
     )
 
 
@@ -294,7 +342,10 @@ def report_page(run: Run | StoredRun, figures: Figures, show_private: bool = Fal
     labels, spec = run_labels(run, show_private), write_spec(run.spec)
     title, header = report_title(run.info), report_header(run.info)
     spend = cost_lines(run.spec, figures)
-    return run_page(RunReport(title, header, figures, run.info.reduce, run.samples, labels, spec, spend))
+    ours = run.spec.student.model.partition("/")[0] not in ("file", "released")
+    command = "skillmix run spec.yaml" if ours else ""
+    shown = RunReport(title, header, figures, run.info.reduce, run.samples, labels, spec, spend, command)
+    return run_page(shown)
 
 
 def cost_lines(spec: RunSpec, figures: Figures, prices: dict[str, Price] | None = None) -> list[str]:

@@ -51,6 +51,7 @@ class RunReport(msgspec.Struct, frozen=True):
     labels: Mapping[str, str]  # names to show for skill and topic ids
     spec: str
     spend: Sequence[str] = ()
+    command: str = ""  # repeats the run, if one command can
 
 
 def run_page(report: RunReport) -> str:
@@ -62,7 +63,7 @@ def run_page(report: RunReport) -> str:
     first = [t for t in shown if t in [*shown[:1], *corrected]]
     return render(
         "run.html.j2",
-        ("vendor/d3.min.js", "plots.js", "texts.js"),
+        ("vendor/d3.min.js", "plots.js", "texts.js", "tables.js"),
         title=report.title,
         header=report.header,
         figures=figures,
@@ -80,13 +81,14 @@ def run_page(report: RunReport) -> str:
         total=len(samples),
         spend=report.spend,
         spec=report.spec,
+        command=report.command,
     )
 
 
 def leaderboard_page(boards: Sequence[Mapping[str, Any]], downloads: Mapping[str, bytes], method: str) -> str:
     """Return the page of a leaderboard; each board has table, header, notes, charts and blocks of texts."""
     links = {name: _data_link(name, content) for name, content in downloads.items()}
-    scripts = ("vendor/d3.min.js", "plots.js", "texts.js", "pairs.js")
+    scripts = ("vendor/d3.min.js", "plots.js", "texts.js", "pairs.js", "tables.js")
     return render(
         "leaderboard.html.j2", scripts, title="Leaderboard", boards=boards, links=links, method=method
     )
@@ -103,7 +105,7 @@ def comparison_page(
     """Return the page of two runs: what differs, then the questions with both texts."""
     return render(
         "compare.html.j2",
-        ("vendor/d3.min.js", "plots.js", "texts.js", "pairs.js"),
+        ("vendor/d3.min.js", "plots.js", "texts.js", "pairs.js", "tables.js"),
         title=title,
         header=header,
         said=said,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import TypeVar
 
 import msgspec
 
@@ -18,6 +19,7 @@ from .stages.prompt import draft_request, refine_request
 from .stages.score import score
 from .templates import Template
 
+T = TypeVar("T")
 _NOTHING_TO_REFINE = (TextStatus.FAILED, TextStatus.EMPTY, TextStatus.REFUSED)
 
 
@@ -81,20 +83,41 @@ async def run(plan: Plan, jobs: Iterable[Job], on_sample: Callable[[Sample], Non
     A text is graded when it arrives. Jobs are taken up lazily: a million questions make no million tasks.
     Raises the first BackendError or StoreError, after which nothing more is asked.
     """
-    numbered = enumerate(jobs)
-    done: dict[int, Sample] = {}
 
-    async def work() -> None:
-        for number, job in numbered:
-            done[number] = await answer(plan, job)
-            on_sample(done[number])
+    async def one(job: Job) -> Sample:
+        sample = await answer(plan, job)
+        on_sample(sample)
+        return sample
 
     asked = (plan.ask_student, *(judge.ask for judge in plan.judges))
-    limits = [ask.backend.limit for ask in asked if ask]
+    return await _all(jobs, one, sum(ask.backend.limit for ask in asked if ask))
+
+
+async def write_all(plan: Plan, jobs: Iterable[Job]) -> tuple[Job, ...]:
+    """Have all texts written and none graded: for a student that must make room before a judge can start."""
+    assert plan.ask_student is not None  # noqa: S101
+
+    async def one(job: Job) -> Job:
+        text = job.text or await write(plan, job.question, job.index)
+        return msgspec.structs.replace(job, text=text)
+
+    return await _all(jobs, one, plan.ask_student.backend.limit)
+
+
+async def _all(jobs: Iterable[Job], do: Callable[[Job], Awaitable[T]], places: int) -> tuple[T, ...]:
+    """Do all jobs, at most so many at once, and return what they give, in their order."""
+    numbered = enumerate(jobs)
+    done: dict[int, T] = {}
+
+    async def work(number: int, job: Job) -> None:
+        done[number] = await do(job)
+        for later, next_job in numbered:
+            done[later] = await do(next_job)
+
     try:
         async with asyncio.TaskGroup() as group:
-            for _ in range(max(1, sum(limits))):
-                group.create_task(work())
+            for number, job in itertools.islice(numbered, max(1, places)):
+                group.create_task(work(number, job))
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from None
     return tuple(done[number] for number in sorted(done))

@@ -92,7 +92,7 @@ class Page:
         return list(found)
 
 
-def until(ready: Callable[[], Any], what: str, seconds: float = 15) -> Any:
+def until(ready: Callable[[], Any], what: str, seconds: float = 30) -> Any:
     """Wait for a condition and return its value."""
     end = time.monotonic() + seconds
     while not (found := ready()):

@@ -61,7 +61,13 @@ Fault = Callable[[Call], str | None]
 class Server:
     """Serves until the with-block ends. `fault` names how a call is to go wrong, or returns None."""
 
-    def __init__(self, student_s: float = 0.0, judge_s: float = 0.0, fault: Fault = lambda _: None) -> None:
+    def __init__(
+        self,
+        student_s: float = 0.0,
+        judge_s: float = 0.0,
+        fault: Fault = lambda _: None,
+        handler: type[BaseHTTPRequestHandler] | None = None,
+    ) -> None:
         self.calls: list[Call] = []
         self.most_in_flight: Counter[str] = Counter()
         self.errors: list[str] = []
@@ -70,7 +76,7 @@ class Server:
         self._in_flight: Counter[str] = Counter()
         self._attempts: Counter[str] = Counter()
         self._lock = threading.Lock()
-        self._http = _Http(("127.0.0.1", 0), _Handler)
+        self._http = _Http(("127.0.0.1", 0), handler or _Handler)
         self._http.chat = self
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
 
@@ -283,7 +289,7 @@ def judge(prompt: str) -> str:
 
 
 def _judge_json(prompt: str) -> str:
-    asked = re.findall(r"^(c[0-9a-f]{10}): (.*)$", prompt, re.MULTILINE)
+    asked = re.findall(r"^(c[0-9a-f]{6,}): (.*)$", prompt, re.MULTILINE)
     boundary = re.search(r"^----- text (\w+) begins -----$", prompt, re.MULTILINE)
     receipt = re.search(r'"receipt": "(\w+)"', prompt)
     assert boundary, "the prompt marks no text"

@@ -86,16 +86,32 @@ def test_hostile_texts_are_inert(quiet: Page, tmp_path: Path) -> None:
         "return [...document.querySelectorAll('.row p.text')].map(n => n.firstChild.textContent)"
     )
     assert texts == HOSTILE
-    assert (
-        quiet.js("return document.querySelectorAll('.row script, .row img, .row a, .row style, base').length")
-        == 0
-    )
+    made = ".row script, .row img, .row a:not([href^='#text=']), .row style, base"
+    assert quiet.js("return document.querySelectorAll(arguments[0]).length", made) == 0
 
 
 def _with_words(sample: Sample, words: str) -> Sample:
     grading = sample.gradings[0]
     verdicts = {i: Verdict(v.met, words, "") for i, v in grading.verdicts.items()}
     return msgspec.structs.replace(sample, gradings=(msgspec.structs.replace(grading, verdicts=verdicts),))
+
+
+def test_hostile_names_are_inert(quiet: Page, tmp_path: Path) -> None:
+    """Models, skills and topics named by an enemy do nothing in a leaderboard or a comparison."""
+    bad = "</script><img src=x onerror='window.hit=1'>"
+    question = make_question(bad, "s2", topic=bad)
+    sides = []
+    for name, points in ((f"a{bad}", "11111"), (f"b{bad}", "01111")):
+        samples = [make_sample(question, points), make_sample(make_question("s3", "s4"), points)]
+        sides.append(Run(RunSpec(), msgspec.structs.replace(INFO, student=name), tuple(samples)))
+    board = files(leaderboard(sides), sides)["leaderboard.html"].decode()
+    for page in (board, compare_page(compare(*sides), *sides)):
+        quiet.open(write(tmp_path, page))
+        quiet.wait("document.querySelectorAll('.row').length === 2")
+        quiet.js("for (const row of document.querySelectorAll('.row')) row.open = true")
+        quiet.wait("document.querySelectorAll('.pair').length === 2")
+        assert quiet.js("return document.querySelectorAll('img').length") == 0
+        assert bad in quiet.js("return document.body.innerText")
 
 
 def test_long_word(quiet: Page, tmp_path: Path) -> None:
@@ -121,8 +137,12 @@ def test_filter_search_open(quiet: Page, tmp_path: Path) -> None:
     items = quiet.js("return [...document.querySelectorAll('.items li')].map(n => n.textContent)")
     assert items[0].startswith("✗metaphor not met")
     assert items[1].startswith("✓red herring met")
+    link = quiet.js("return document.querySelector('.row a').href")
     _fill(quiet, "words", "nowhere")
     quiet.wait("document.querySelector('output').value.startsWith('0')")
+    quiet.open(link)  # a link to one text opens it
+    quiet.wait("document.querySelectorAll('.row[open] .items li').length === 6")
+    assert shown(quiet) == ["t2"]
 
 
 def _fill(page: Page, name: str, value: str) -> None:
@@ -181,6 +201,32 @@ def test_models_side_by_side(quiet: Page, tmp_path: Path) -> None:
     link = quiet.js("return document.querySelector('a[download=\"leaderboard.csv\"]').href")
     assert quiet.js("return atob(arguments[0].split(',')[1])", link) == found["leaderboard.csv"].decode()
     assert quiet.violations() == []
+
+
+def test_tables_sort(quiet: Page, tmp_path: Path) -> None:
+    """A press on a heading sorts a table by its numbers, another turns it round."""
+    quiet.open(write(tmp_path, run_page(Run(RunSpec(), INFO, (*make_run(["a"] * 11).samples,)))))
+    column = (
+        "[...document.querySelectorAll('.heat')[1].tBodies[0].rows].map(r => r.cells[0].textContent).join()"
+    )
+    before = quiet.js(f"return {column}")
+    quiet.js("document.querySelectorAll('.heat')[1].tHead.querySelector('button').click()")
+    assert quiet.js(f"return {column}") == ",".join(sorted(before.split(","), reverse=True))
+    quiet.js("document.querySelectorAll('.heat')[1].tHead.querySelector('button').click()")
+    assert quiet.js(f"return {column}") == ",".join(sorted(before.split(",")))
+
+
+def test_a_leaderboard_is_narrowed(quiet: Page, tmp_path: Path) -> None:
+    """A part of a name leaves only such models in the table and among the curves."""
+    runs = [make_run(["x"], FULL, name) for name in ("m/large", "m/small", "n/small")]
+    quiet.open(write(tmp_path, files(leaderboard(runs))["leaderboard.html"].decode()))
+    quiet.js(
+        "const i = document.querySelector('.board input'); i.value = 'SMALL';"
+        "i.dispatchEvent(new Event('input'))"
+    )
+    seen = "[...document.querySelectorAll(arguments[0])].filter(n => n.checkVisibility()).length"
+    assert quiet.js(f"return {seen}", ".board tbody tr") == 2
+    assert quiet.js(f"return {seen}", "figure[data-chart=curves] svg") == 2
 
 
 def test_flipped_questions(quiet: Page, tmp_path: Path) -> None:

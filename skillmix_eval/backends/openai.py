@@ -119,18 +119,39 @@ class OpenAIBackend:
 
         Raises TransientError for what may heal, CallFailedError for this call, BackendError for every call.
         """
-        body = self._body(request)
+        renamed = dict(self._renamed)
         while True:
+            sent = self._body(request, renamed)
             try:
-                content = await self._post({self._renamed.get(n, n): v for n, v in body.items()})
-                return _read(content, self._where)
+                reply = _read(await self._post(sent), self._where)
             except _StatusError as error:
-                if not self._adapts(error, body):
+                if not _adapts(error, sent, renamed):
                     raise self._fault(error) from None
+            else:
+                self._renamed |= renamed  # only what has helped is remembered
+                return reply
 
-    async def _post(self, body: dict[str | None, Any]) -> bytes:
+    def line(self, request: Request) -> dict[str, Any]:
+        """Return the body of a request, for a file of many."""
+        return self._body(request, self._renamed)
+
+    def answer(self, sent: dict[str, Any], status: int, content: bytes) -> Reply:
+        """Read the answer to a body in a file; raises TransientError, CallFailedError or BackendError."""
+        if 200 <= status < 300:
+            return _read(content, self._where)
+        error = _StatusError(status, *_said(content), None)
+        if _adapts(error, sent, self._renamed):
+            raise TransientError(f"{self._where} takes it in other words: {self._clean(error.said)}")
+        raise self._fault(error)
+
+    def client(self) -> Any:
+        """Return a client of the openai package for this endpoint, for files and batches."""
+        import openai
+
+        return openai.AsyncOpenAI(api_key=self._key or "none", base_url=self._where)
+
+    async def _post(self, body: dict[str, Any]) -> bytes:
         """Send a request and return the answer's bytes; raises TransientError or _StatusError."""
-        body.pop(None, None)
         try:
             async with self._open().post(
                 f"{self._where}/chat/completions", data=msgspec.json.encode(body), allow_redirects=False
@@ -150,23 +171,6 @@ class OpenAIBackend:
             raise TransientError(f"{self._where} cannot be reached ({cause})", unreached=True) from None
         except (aiohttp.ClientError, OSError) as error:
             raise TransientError(f"{self._where} cut the connection: {self._clean(repr(error))}") from None
-
-    def _adapts(self, error: _StatusError, body: dict[str, Any]) -> bool:
-        """Tell whether the server may take the request in other words, and remember them.
-
-        Left out is only what does not change the distribution of texts: a draw's seed, and the schema, which
-        the prompt states as well. Another temperature would be another protocol.
-        """
-        if error.status not in (400, 422):
-            return False
-        renamed = len(self._renamed)
-        if "max_completion_tokens" in error.said and "max_tokens" in body:
-            self._renamed.setdefault("max_tokens", "max_completion_tokens")
-        elif "seed" in body and "seed" in error.said and _UNKNOWN_SETTING.search(error.said):
-            self._renamed.setdefault("seed", None)
-        elif "response_format" in body and not _TOO_LONG.search(error.said):
-            self._renamed.setdefault("response_format", None)
-        return len(self._renamed) > renamed
 
     def _fault(self, error: _StatusError) -> Exception:
         """Return the error that a status means."""
@@ -213,7 +217,8 @@ class OpenAIBackend:
         if self._session:
             await self._session.close()
 
-    def _body(self, request: Request) -> dict[str, Any]:
+    def _body(self, request: Request, renamed: dict[str, str | None]) -> dict[str, Any]:
+        """Return what is sent: no setting that was not given, and each by the name that the server knows."""
         body: dict[str, Any] = {
             "model": self._model,
             "messages": [{"role": m.role, "content": m.content} for m in request.messages],
@@ -227,12 +232,32 @@ class OpenAIBackend:
                 "type": "json_schema",
                 "json_schema": {"name": "verdict", "strict": True, "schema": request.schema},
             }
-        return body
+        named = ((renamed.get(name, name), value) for name, value in body.items())
+        return {name: value for name, value in named if name is not None}
 
     def _clean(self, words: str) -> str:
         """Return words on one line, without the key that some servers repeat."""
         words = words.replace(self._key, "[key]") if self._key else words
         return " ".join(words.split())[:300]
+
+
+def _adapts(error: _StatusError, sent: dict[str, Any], renamed: dict[str, str | None]) -> bool:
+    """Tell whether the server may take what was sent in other words, and note which.
+
+    Left out is only what does not change the distribution of texts: a draw's seed, and the schema, which the
+    prompt states as well. Another temperature would be another protocol.
+    """
+    if error.status not in (400, 422):
+        return False
+    if "max_completion_tokens" in error.said and "max_tokens" in sent:
+        renamed["max_tokens"] = "max_completion_tokens"
+    elif "seed" in sent and "seed" in error.said and _UNKNOWN_SETTING.search(error.said):
+        renamed["seed"] = None
+    elif "response_format" in sent and not _TOO_LONG.search(error.said):
+        renamed["response_format"] = None
+    else:
+        return False
+    return True
 
 
 def _read(content: bytes, where: str) -> Reply:

@@ -28,12 +28,19 @@ from . import options, show
     help="What models are ranked by.",
 )
 @options.out("Folder that gets leaderboard.json, .csv, .md and .html, such as results.")
+@options.drawings
 @click.option(
     "--texts/--no-texts", default=True, show_default=True, help="Whether the page holds the texts to read."
 )
 @options.as_json
 def leaderboard(
-    runs: tuple[Path, ...], k: tuple[int, ...] | None, metric: str, out: Path | None, texts: bool, json: bool
+    runs: tuple[Path, ...],
+    k: tuple[int, ...] | None,
+    metric: str,
+    out: Path | None,
+    texts: bool,
+    json: bool,
+    **drawings: Path | None,
 ) -> None:
     """Rank the models of many RUNS (run folders, or folders that hold them), and say how sure the ranks are.
 
@@ -55,6 +62,8 @@ def leaderboard(
     if out:
         for name, content in files(found, read if texts else ()).items():
             write_file(out / name, content)
+    if any(drawings.values()):
+        show.write_page(lambda: files(found)["leaderboard.html"].decode(), None, **drawings)
     if json:
         sys.stdout.buffer.write(files(found)["leaderboard.json"])
         return

@@ -37,17 +37,23 @@ store = click.option(
 )
 
 
-def page(function: F) -> F:
-    """Add --html, --svg and --png: a page to read, and its figures for a paper."""
-    file, folder = click.Path(path_type=Path, dir_okay=False), click.Path(path_type=Path, file_okay=False)
-    how = "the page's figures as {} files into this folder (needs Chrome or Chromium)."
-    for option in (
-        click.option("--png", type=folder, help=f"Write {how.format('PNG')}"),
-        click.option("--svg", type=folder, help=f"Write {how.format('SVG')}"),
-        click.option("--html", type=file, help="Write the page, one self-contained file."),
-    ):
-        function = option(function)
+def drawings(function: F) -> F:
+    """Add --svg and --png: a page's figures for a paper."""
+    folder = click.Path(path_type=Path, file_okay=False)
+    for kind in ("png", "svg"):
+        what = (
+            f"Write the page's figures as {kind.upper()} files into this folder (needs Chrome or Chromium)."
+        )
+        function = click.option(f"--{kind}", type=folder, help=what)(function)
     return function
+
+
+def page(function: F) -> F:
+    """Add --html, a page to read, and its figures."""
+    file = click.Path(path_type=Path, dir_okay=False)
+    return click.option("--html", type=file, help="Write the page, one self-contained file.")(
+        drawings(function)
+    )
 
 
 class _Share(click.ParamType):  # type: ignore[type-arg]
@@ -68,8 +74,14 @@ class _Share(click.ParamType):  # type: ignore[type-arg]
 
 
 def money(function: F) -> F:
-    """Add --prices, --max-cost and --max-failed."""
+    """Add --prices, --max-cost, --max-failed and --batch."""
     for add in (
+        click.option(
+            "--batch",
+            is_flag=True,
+            help="Send calls as files by the provider's batch interface: cheaper, within a day, to be closed "
+            "and gone on with.",
+        ),
         click.option(
             "--max-failed",
             type=_Share(),
@@ -94,7 +106,7 @@ def money(function: F) -> F:
 
 def take_money(given: dict[str, Any]) -> dict[str, Any]:
     """Take what `money` added out of the given settings, which are the run's own."""
-    return {name: given.pop(name) for name in ("prices", "max_cost", "max_failed")}
+    return {name: given.pop(name) for name in ("prices", "max_cost", "max_failed", "batch")}
 
 
 def out(help: str) -> Callable[[F], F]:
@@ -210,7 +222,7 @@ def _panels() -> dict[str, list[dict[str, Any]]]:
         {"name": "Judge: who grades", "options": [*judge, "--sentence-counter"]},
         {
             "name": "Money and failures",
-            "options": ["--dry-run", "--max-cost", "--prices", "--max-failed"],
+            "options": ["--dry-run", "--max-cost", "--prices", "--max-failed", "--batch"],
         },
         {
             "name": "Output",

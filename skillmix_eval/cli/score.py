@@ -67,7 +67,9 @@ def run(
     if dry_run:
         _dry_run(setting, models, store, json)
         return
-    _evaluate(setting, models, None, _Place(out, store, money["max_failed"], show_private, json))
+    _evaluate(
+        setting, models, None, _Place(out, store, money["max_failed"], money["batch"], show_private, json)
+    )
 
 
 @click.command()
@@ -110,7 +112,9 @@ def grade(
     setting, jobs = (jobs_of_run if source.is_dir() else jobs_of_file)(source, settings)
     setting = _with_money(setting, money)
     models = load_models(setting, student=False)
-    _evaluate(setting, models, jobs, _Place(out, store, money["max_failed"], show_private, json))
+    _evaluate(
+        setting, models, jobs, _Place(out, store, money["max_failed"], money["batch"], show_private, json)
+    )
 
 
 class _Place(NamedTuple):
@@ -119,8 +123,13 @@ class _Place(NamedTuple):
     out: Path | None
     store: Path
     max_failed: float
+    batch: bool
     show_private: bool
     json: bool
+
+
+def _place(money: dict[str, Any], out: Path | None, store: Path, show_private: bool, json: bool) -> _Place:
+    return _Place(out, store, money["max_failed"], money["batch"], show_private, json)
 
 
 def _with_money(setting: Any, given: dict[str, Any]) -> Any:
@@ -132,7 +141,7 @@ def _with_money(setting: Any, given: dict[str, Any]) -> Any:
 
 def _evaluate(setting: Any, models: Any, jobs: Any, place: _Place) -> None:
     """Ask, grade, write the run folder and show it; `jobs` are texts that are there already."""
-    from ..evaluate import evaluate
+    from ..evaluate import by_batch, evaluate
     from ..live import watched
     from ..prices import run_prices
     from ..runs import open_folder
@@ -143,6 +152,7 @@ def _evaluate(setting: Any, models: Any, jobs: Any, place: _Place) -> None:
     open_folder(folder, spec)
     kept = Store(place.store)
     try:
+        models = by_batch(models, kept, show.say) if place.batch else models
         texts = setting.texts if jobs is None else len(jobs)
         with (
             show.progress(texts, run_prices(spec, setting.money.prices)) as bar,

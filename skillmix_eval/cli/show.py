@@ -36,6 +36,11 @@ def escape(words: str) -> str:
     return markup.escape(visible(words))
 
 
+def say(line: str) -> None:
+    """Tell something while a command goes on, on standard error."""
+    err.print(escape(line), soft_wrap=True)
+
+
 def print_report(
     title: str, header: Sequence[str], figures: Figures, reduce: str, population: str = "list"
 ) -> None:
