@@ -106,7 +106,7 @@ def crossed(draws: int) -> Iterator[dict[str, Any]]:
         fixed, new = [], []
         for _ in range(draws):
             skills = sd * rng.standard_normal(listed)
-            subsets = _subsets(rng, listed, k, 20_000 + n)
+            subsets = _subsets(rng, listed, k, 5_000 + n)
             rates = expit(level + skills[subsets].sum(axis=1) + 0.5 * rng.standard_normal(len(subsets)))
             scores = (rng.random(n) < rates[:n]).astype(float)
             of_list = estimate(scores)

@@ -175,6 +175,7 @@ def report(found: dict) -> list[str]:
         f"## Planted error rates on texts of the embedded student ({found['repeats']} repeats, 300 texts, about 150 labelled)",
         "",
         "Cells: mean estimate (share of intervals that hold the planted value, or for the last two the true full marks).",
+        "Intervals are for new questions; they hold the share among these very texts more often than 95 %.",
         "",
         "| Planted sensitivity, specificity | Sensitivity | Specificity | True full marks | By the judge | Corrected |",
         "|---|---|---|---|---|---|",

@@ -15,7 +15,7 @@ import msgspec
 
 from .attacks import attacked, suite
 from .figures import Anchors
-from .known_texts import far_miss, good_text, judged_items, near_miss, questions
+from .known_texts import far_miss, good_text, near_miss, questions
 from .pipeline import Job
 from .records import Record, Sample, Text, TextStatus, Usage
 from .spec import RunSpec, label
@@ -67,7 +67,7 @@ def read_anchors(given: Sequence[Anchor], samples: Sequence[Sample]) -> Anchors:
     marks, passed = {}, dict[str, list[bool]]()
     for anchor, sample in zip(given, samples, strict=True):
         points = sample.score.points if sample.score else {}
-        bits = "".join(str(int(points[item])) for item in judged_items(sample.question) if points)
+        bits = "".join(str(int(points[item])) for item in sample.question.judged_items if points)
         marks[_hash(sample.question.id, sample.text.text).hex()[:12]] = bits
         if bits:
             passed.setdefault(anchor.kind, []).append("0" not in bits)

@@ -80,5 +80,5 @@ def _lines(question: Question) -> str:
 
 def _json(question: Question) -> str:
     answer = {"reason": "It is met.", "quote": "", "met": True}
-    guessed: dict[str, object] = {f"c{n:010x}": answer for n in range(1, question.k + 4)}
+    guessed: dict[str, object] = {f"c{n:06x}": answer for n in range(1, question.k + 4)}
     return json.dumps({**guessed, "receipt": "00000000"})

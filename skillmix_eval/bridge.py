@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from msgspec.structs import replace
 
-from .calibrated import graded, judged_items, key
+from .calibrated import graded, key
 from .errors import BadInputError
 from .evaluate import Models, load_models, opened, prepare
 from .figures import METRICS
@@ -104,7 +104,7 @@ def connect(first: str, second: str, texts: Sequence[Sample], others: Sequence[S
         foreseen = corrected(Labelled(x, y, chance, question))
         told.append(Told(name, estimate(_by(question, x)), estimate(_by(question[seen], y[seen])), foreseen))
     votes = [
-        [(2, int(a.score.points[i]) + int(b.score.points[i])) for i in judged_items(a.question)]
+        [(2, int(a.score.points[i]) + int(b.score.points[i])) for i in a.question.judged_items]
         for a, b in both
         if a.score and b.score
     ]
@@ -119,7 +119,7 @@ def _metric(sample: Sample, name: str) -> float:
 def _share(sample: Sample) -> float:
     """Return the share of a text's judged points that it has."""
     assert sample.score is not None  # noqa: S101  both sides are scored
-    return float(np.mean([sample.score.points[i] for i in judged_items(sample.question)]))
+    return float(np.mean([sample.score.points[i] for i in sample.question.judged_items]))
 
 
 def _by(question: np.ndarray, values: np.ndarray) -> np.ndarray:

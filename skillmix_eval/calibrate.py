@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from .calibrated import draw_from, drawn, graded, judged_items, key
+from .calibrated import draw_from, drawn, graded, key
 from .calibration import FILE, Calibration, majority
 from .domain import load_domain
 from .errors import BadInputError
@@ -57,7 +57,7 @@ def by_people(run: Run, found: Calibration, labels: Sequence[Label]) -> tuple[Ca
     Raises BadInputError where no drawn text has a label for each of its items.
     """
     truth, texts = majority(labels), drawn(run.samples, found)
-    asked = {key(s): set(judged_items(s.question)) for s in texts}
+    asked = {key(s): set(s.question.judged_items) for s in texts}
     kept = {text: items for text, items in truth.items() if items.keys() >= asked.get(text, {""})}
     if not kept:
         raise BadInputError(
@@ -89,7 +89,7 @@ def sheet(run: Run, found: Calibration, show_private: bool = False) -> bytes:
     writer = csv.writer(out)
     writer.writerow([*COLUMNS, "question", "definition", "words"])
     for sample in drawn(run.samples, found):
-        for item in judged_items(sample.question):
+        for item in sample.question.judged_items:
             asked = ("", "") if hidden else _asked(sample.question, item)
             row = [key(sample), item, "", "me", "", "", *asked, sample.text.text]
             writer.writerow([_harmless(cell) for cell in row])

@@ -21,7 +21,6 @@ from .records import (
     SENTENCE_LIMIT,
     GradingStatus,
     Marks,
-    Question,
     Sample,
     Score,
     skill_item,
@@ -42,11 +41,6 @@ def key(sample: Sample) -> str:
     return text_key(sample.question.id, sample.text.text)
 
 
-def judged_items(question: Question) -> tuple[str, ...]:
-    """Return the items that a judge decides."""
-    return tuple(item for item in question.items if item != SENTENCE_LIMIT)
-
-
 def graded(samples: Iterable[Sample]) -> list[Sample]:
     """Return the samples whose score comes from a judge."""
     return [s for s in samples if s.score and s.gradings]
@@ -56,7 +50,7 @@ def doubtful(sample: Sample) -> bool:
     """Tell whether a text was denied full marks, or its votes differ."""
     assert sample.score is not None  # noqa: S101  only graded ones are asked about
     votes = {
-        tuple(g.verdicts[i].met for i in judged_items(sample.question))
+        tuple(g.verdicts[i].met for i in sample.question.judged_items)
         for g in sample.gradings
         if g.status is GradingStatus.OK
     }
@@ -109,7 +103,7 @@ class _Texts:
         for sample in drawn(self.samples, found):
             truth = found.truth.get(key(sample), {})
             asked[doubtful(sample)] += 1
-            if truth.keys() >= set(judged_items(sample.question)):
+            if truth.keys() >= set(sample.question.judged_items):
                 self.complete[key(sample)] = truth
                 answered[doubtful(sample)] += 1
         self._answered = {d: answered[d] / asked[d] if asked[d] else 1.0 for d in (False, True)}
@@ -186,7 +180,7 @@ def _errors(texts: _Texts, ks: Sequence[int]) -> Iterable[JudgeError]:
     for text, truth in texts.complete.items():
         sample = by_key[text]
         score, chance, number = _score(sample), texts.chance(sample), texts.number[sample.question.id]
-        for item in judged_items(sample.question):
+        for item in sample.question.judged_items:
             label = ITEMS.get(item, "Skills")
             entries[label].append(_Entry(score.points[item], truth[item], chance, number, text))
         judged, true = (bool(m.full_marks) for m in (score.marks, true_marks(sample, truth)))

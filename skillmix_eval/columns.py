@@ -48,6 +48,8 @@ class Columns(msgspec.Struct, frozen=True):
     usage: Mapping[str, Usage]  # tokens of student and judge
     faults: Mapping[str, Mapping[str, int]]  # 'texts failed' -> why -> how many
     most_gradings: int  # of one text
+    decoys: tuple[int, int] = (0, 0)  # found, and asked about
+    second_calls: int = 0  # gradings whose first reply was no verdict
 
     @property
     def scored(self) -> int:
@@ -65,6 +67,7 @@ def columns_of(samples: Sequence[Sample] | Columns) -> Columns:
     for sample in samples:
         by_k[sample.question.k].append(sample)
     codes = [{i: n for n, i in enumerate(sorted(found))} for found in (skills, topics)]
+    decoys = [found for s in samples for g in s.gradings for found in g.decoys]
     student = sum((s.text.usage for s in samples), Usage())
     judge = sum((g.usage for s in samples for g in s.gradings), Usage())
     return Columns(
@@ -74,6 +77,8 @@ def columns_of(samples: Sequence[Sample] | Columns) -> Columns:
         {"student": student, "judge": judge},
         _faults(samples),
         max((len(s.gradings) for s in samples), default=0),
+        (sum(decoys), len(decoys)),
+        sum(g.calls > 1 for s in samples for g in s.gradings),
     )
 
 

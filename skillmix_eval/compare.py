@@ -265,7 +265,7 @@ def _signed(e: Estimate) -> str:
 
 def _changes_table(changes: Sequence[Change]) -> Table:
     cells = tuple(
-        (c.label, str(c.n), f"{c.old:.2f}", f"{c.new:.2f}", f"{c.value:+.2f} [{c.low:+.2f}, {c.high:+.2f}]")
+        (c.label, str(c.n), f"{c.old:.2f}", f"{c.new:.2f}", f"{c.value:+.2f} {_pair((c.low, c.high))}")
         for c in changes
     )
     return Table("What else changed", ("Per text", "n", "Old", "New", "Difference"), cells)
@@ -324,7 +324,7 @@ def difference_cell(d: paired.Difference) -> str:
 
 
 def _pair(ends: tuple[float, float] | None) -> str:
-    return f"[{ends[0]:+.2f}, {ends[1]:+.2f}]" if ends else "unknown"
+    return f"[{ends[0]:+.2f}, {ends[1]:+.2f}]" if ends and math.isfinite(ends[0]) else "[unknown]"
 
 
 def _p(p: float | None) -> str:

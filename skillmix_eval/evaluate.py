@@ -30,12 +30,13 @@ from .prices import Budget, Money, Price, read_prices, run_prices
 from .records import Question, Sample
 from .runs import Run, RunInfo, StoredRun
 from .spec import Protocol, RunSpec, label, make_spec, write_spec
-from .stages.agreement import agreements, decoys
+from .stages.agreement import agreements
 from .stages.imitation import Assumption, beyond_imitation
 from .stages.profile import profile
 from .stages.report import markdown
 from .stages.sample import sample
 from .stages.summarise import summarise
+from .statistics.judging import proportion
 from .store import Store
 from .templates import Template, load_template
 
@@ -279,7 +280,8 @@ def run_figures(
         figures,
         reasons=() if hidden else figures.reasons,
         agreement=agreements(run.samples) if columns.most_gradings > 1 else (),
-        decoys=None if run.info.judge.startswith("rules/") else decoys(run.samples),
+        decoys=proportion(*columns.decoys) if columns.decoys[1] else None,
+        second_calls=columns.second_calls,
         anchors=run.info.anchors,
         calibrated=calibrated(run, run.calibration) if run.calibration and run.calibration.truth else None,
         profile=profile(columns, labels),

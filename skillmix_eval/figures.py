@@ -217,5 +217,6 @@ class Figures(Record, frozen=True, gc=False):
     beyond: tuple[Beyond, ...] = ()
     agreement: tuple[Agreement, ...] = ()
     decoys: Estimate | None = None  # share of readable judge calls that found a decoy
+    second_calls: int = 0  # gradings whose first reply was no verdict
     anchors: Anchors | None = None
     calibrated: Calibrated | None = None

@@ -13,7 +13,7 @@ from .domain import Domain, load_domain
 from .domains.devices.rules import verdicts
 from .domains.devices.teacher import accepted, compose
 from .errors import CallFailedError
-from .records import MAKES_SENSE, ON_TOPIC, SENTENCE_LIMIT, Question
+from .records import MAKES_SENSE, ON_TOPIC, Question
 from .stages.sample import make_question, sample
 
 KS = (2, 3, 4, 5)
@@ -31,11 +31,6 @@ def questions(ks: Sequence[int], n: int, seed: int) -> list[Question]:
     usable = [k for k in ks if k <= max(KS)] or list(KS)
     drawn = [iter(sample(devices(), k, n, seed)) for k in usable]
     return [next(drawn[i % len(drawn)]) for i in range(n)]
-
-
-def judged_items(question: Question) -> tuple[str, ...]:
-    """Return the items that a judge decides: all but the sentence limit."""
-    return tuple(item for item in question.items if item != SENTENCE_LIMIT)
 
 
 def truth(question: Question, words: str) -> dict[str, bool]:

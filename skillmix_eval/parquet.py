@@ -15,7 +15,7 @@ from .records import GradingStatus, Skill, TextStatus, Topic, Usage, skill_item
 
 _READ = [
     *("question", "k", "skills", "topic", "words", "sentences", "text.status", "text.why", "text.usage"),
-    *(f"gradings.list.element.{field}" for field in ("status", "why", "usage")),
+    *(f"gradings.list.element.{field}" for field in ("status", "why", "usage", "calls", "decoys")),
     *(f"score.{field}" for field in ("points", "ties", "named", "marks", "marks_naming_allowed")),
 ]
 
@@ -36,6 +36,7 @@ def read_columns(path: Path, skills: Mapping[str, Skill], topics: Mapping[str, T
         found.usage(),
         found.faults(),
         int(_lengths(table["gradings"].combine_chunks()).max(initial=0)),
+        *found.trust(),
     )
 
 
@@ -105,6 +106,14 @@ class _File:
             used = rows.field("usage")
             found[role] = Usage(*(int(_numbers(used.field(n)).sum()) for n in ("input", "output")))
         return found
+
+    def trust(self) -> tuple[tuple[int, int], int]:
+        """Return decoys found and asked about, and second calls; none in a file of an earlier release."""
+        gradings = self._gradings.values
+        if not {"calls", "decoys"} <= {field.name for field in gradings.type}:
+            return (0, 0), 0
+        decoys, calls = gradings.field("decoys").flatten(), _numbers(gradings.field("calls").fill_null(1))
+        return (int(_numbers(decoys).sum()), len(decoys)), int((calls > 1).sum())
 
     def faults(self) -> dict[str, Counter[str]]:
         """Count the reasons of what is not ok."""

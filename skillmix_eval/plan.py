@@ -7,6 +7,7 @@ import msgspec
 from .errors import BadInputError
 from .figures import METRICS
 from .pairing import by_question, metric, question_mean
+from .prices import Price, run_prices
 from .records import Record, Usage
 from .runs import Run
 from .stages.report import Table, interval
@@ -16,6 +17,8 @@ from .stats import estimate
 
 SIZES = (30, 100, 300, 1000, 3000)
 DROPS = (0.02, 0.05, 0.10, 0.15, 0.20, 0.30)
+LONGEST = 4000  # questions of a simulated gate
+UNDECIDED = 0.1  # share of simulated gates from which on a mean says too little
 _PAPER = 100  # questions per k in SKILL-MIX
 
 
@@ -31,24 +34,22 @@ class Assumed(msgspec.Struct, frozen=True, kw_only=True):
     source: str = "the options"
 
 
-class Price(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens of one text and its gradings, and dollars per million input/output tokens."""
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens of one question, all its texts and gradings together, and the models' prices."""
 
     student: Usage = Usage()
     judge: Usage = Usage()
-    student_price: str | None = None
-    judge_price: str | None = None
+    student_price: Price | None = None
+    judge_price: Price | None = None
 
     @property
-    def of_text(self) -> float | None:
-        """Return dollars per text, or None where some used tokens have no known price."""
+    def dollars(self) -> float | None:
+        """Return dollars per question, or None where tokens are used that have no known price."""
         total = 0.0
         for usage, price in ((self.student, self.student_price), (self.judge, self.judge_price)):
-            if price:
-                per_input, per_output = (float(p) for p in price.split("/"))
-                total += (usage.input * per_input + usage.output * per_output) / 1e6
-            elif usage.input or usage.output:
+            if price is None and usage.input + usage.output:
                 return None
+            total += price.of(usage) if price else 0.0
         return total
 
 
@@ -81,18 +82,18 @@ class Planned(Record, frozen=True, gc=False):
     dollars_per_question: float | None
 
 
-def plan(assumed: Assumed, price: Price | None = None) -> Planned:
+def plan(assumed: Assumed, cost: Cost | None = None) -> Planned:
     """Plan a decision; raises BadInputError where what is assumed is impossible."""
     a = _checked(assumed)
     rates = Rates(a.baseline, a.drop, a.correlation)
     fixed = planning.pairs_to_decide(rates, a.alpha, a.beta)
-    most = 2 * fixed
+    most = min(2 * fixed, LONGEST)
     drops = [d for d in dict.fromkeys((0.0, a.drop / 2, a.drop, 2 * a.drop, 0.2)) if d < a.baseline]
     sequential = tuple(
-        planning.simulate(Rates(a.baseline, d, a.correlation), a.drop, a.alpha, a.beta, min(most, 4000))
+        planning.simulate(Rates(a.baseline, d, a.correlation), a.drop, a.alpha, a.beta, most)
         for d in sorted(drops)
     )
-    cost = price.of_text if price else None
+    dollars = cost.dollars if cost else None
     fits = f"sees the drop with {a.power:.0%}"
     rates_of_error = f"alarm {a.alpha:.0%}, miss {a.beta:.0%} at most"
     large = sequential[-1]
@@ -100,12 +101,26 @@ def plan(assumed: Assumed, price: Price | None = None) -> Planned:
         ("compare, same questions", planning.pairs_to_see(rates, a.power, a.alpha), fits),
         ("compare, other questions", planning.pairs_unpaired(rates, a.power, a.alpha), fits),
         ("gate, fixed size", fixed, rates_of_error),
-        ("gate, sequential, no drop", round(sequential[0].mean), f"mean; {rates_of_error}"),
-        (f"gate, sequential, drop {large.true_drop:g}", round(large.mean), f"mean; {rates_of_error}"),
+        (
+            "gate, sequential, no drop",
+            round(sequential[0].mean),
+            _mean_of(sequential[0], rates_of_error, most),
+        ),
+        (
+            f"gate, sequential, drop {large.true_drop:g}",
+            round(large.mean),
+            _mean_of(large, rates_of_error, most),
+        ),
     )
-    needs = tuple(Need(way, n, note, None if cost is None else n * cost) for way, n, note in ways)
+    needs = tuple(Need(way, n, note, None if dollars is None else n * dollars) for way, n, note in ways)
     sights = tuple(_sight(n, a) for n in SIZES)
-    return Planned(a, planning.discordance(rates), needs, sequential, sights, cost)
+    return Planned(a, planning.discordance(rates), needs, sequential, sights, dollars)
+
+
+def _mean_of(found: Sequential, rates_of_error: str, most: int) -> str:
+    if found.undecided < UNDECIDED:
+        return f"mean; {rates_of_error}"
+    return f"at least: {found.undecided:.0%} are undecided after {most:,}, where the simulation ends"
 
 
 def _checked(a: Assumed) -> Assumed:
@@ -132,30 +147,34 @@ def _sight(n: int, a: Assumed) -> Sight:
     )
 
 
-def from_run(run: Run, assumed: Assumed, price: Price) -> tuple[Assumed, Price]:
-    """Take the baseline's full marks and the tokens of one text from a run."""
+def cost_of(run: Run, cost: Cost, table: dict[str, Price]) -> Cost:
+    """Take the tokens of a question, and prices where `cost` has none, from a run."""
+    student = sum((s.text.usage for s in run.samples), Usage())
+    judge = sum((g.usage for s in run.samples for g in s.gradings), Usage())
+    n = len(by_question(run.samples))
+    per_question = [Usage(round(u.input / n), round(u.output / n)) for u in (student, judge)]
+    prices = run_prices(run.spec, table)
+    return Cost(
+        student=per_question[0],
+        judge=per_question[1],
+        student_price=cost.student_price or prices[0],
+        judge_price=cost.judge_price or prices[1],
+    )
+
+
+def rate_of(run: Run, assumed: Assumed) -> Assumed:
+    """Take the baseline's full marks from a run; raises BadInputError where it tells none."""
     scored = [s for s in run.samples if s.score]
-    marks = [s.score.marks.full_marks for s in scored if s.score]
-    if not marks or not 0 < sum(marks) < len(marks):
+    rate = estimate([question_mean(s, metric("full_marks")) for s in by_question(scored).values()])
+    if not rate.value or rate.value == 1:
         raise BadInputError(
             "The run's full marks are all earned or all lost, so it tells no rate; give --baseline-rate."
         )
-    student = sum((s.text.usage for s in run.samples), Usage())
-    judge = sum((g.usage for s in run.samples for g in s.gradings), Usage())
-    n = len(run.samples)
-    per_text = [Usage(round(u.input / n), round(u.output / n)) for u in (student, judge)]
-    found = Price(
-        student=per_text[0],
-        judge=per_text[1],
-        student_price=price.student_price or run.spec.student.price,
-        judge_price=price.judge_price or (run.spec.judge.price if run.spec.judge else None),
-    )
-    rate = estimate([question_mean(s, metric("full_marks")) for s in by_question(scored).values()])
     source = (
         f"the run of {run.info.student}: full marks {interval(rate)}, n = {rate.n}; protocol "
         f"{run.info.protocol}, judge {run.info.judge}"
     )
-    return msgspec.structs.replace(assumed, baseline=rate.value, source=source), found
+    return msgspec.structs.replace(assumed, baseline=rate.value, source=source)
 
 
 def tables(found: Planned) -> list[Table]:
@@ -195,7 +214,7 @@ def _sequential_table(found: Planned) -> Table:
     columns = ("True drop", "Mean", "Median", "90 %", "Alarm", "Pass", "Undecided")
     note = (
         "Questions that a sequential gate uses before it decides, by simulation of 400 gates with a fixed "
-        f"seed; it gives up after {min(4000, 2 * found.needs[2].questions):,}."
+        f"seed; it gives up after {min(LONGEST, 2 * found.needs[2].questions):,}."
     )
     return Table(f"Sequential gate, allowed drop {found.assumed.drop:g}", columns, cells, note)
 

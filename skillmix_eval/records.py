@@ -66,7 +66,12 @@ class Question(Record, frozen=True, gc=False):
     @property
     def items(self) -> tuple[str, ...]:
         """Ids of the k + 3 rubric items, in the paper's order."""
-        return (*(skill_item(s.id) for s in self.skills), ON_TOPIC, MAKES_SENSE, SENTENCE_LIMIT)
+        return (*self.judged_items, SENTENCE_LIMIT)
+
+    @property
+    def judged_items(self) -> tuple[str, ...]:
+        """Ids of the items that a judge decides: all but the sentence limit, which code counts."""
+        return (*(skill_item(s.id) for s in self.skills), ON_TOPIC, MAKES_SENSE)
 
 
 def skill_item(skill_id: str) -> str:

@@ -16,8 +16,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 import numpy as np
 
-from .calibrated import doubtful, graded, judged_items, key
+from .calibrated import doubtful, graded, key
 from .calibration import DOUBTFUL, number
+from .errors import BadInputError
 from .figures import ITEMS
 from .labels import Label
 from .records import MAKES_SENSE, ON_TOPIC, SENTENCE_LIMIT, Sample, skill_item
@@ -39,7 +40,17 @@ class Task(msgspec.Struct, frozen=True):
     @property
     def items(self) -> tuple[str, ...]:
         """Rubric items that a person decides: not the sentence limit, which code counts."""
-        return judged_items(self.sample.question)
+        return self.sample.question.judged_items
+
+
+def readable(runs: Sequence[Run], show_private: bool) -> list[Run]:
+    """Return the runs whose skills a rater may see; raises BadInputError where all are private."""
+    found = [run for run in runs if show_private or not run.info.private]
+    if runs and not found:
+        raise BadInputError(
+            "The list of skills is private: start `skillmix view` with --show-private to see its names."
+        )
+    return found
 
 
 def tasks(runs: Iterable[Run]) -> list[Task]:
@@ -65,7 +76,8 @@ def by_rater(labels: Iterable[Label]) -> ByRater:
 
 def is_done(task: Task, labels: Mapping[str, Mapping[str, bool | None]]) -> bool:
     """Tell whether a rater has decided every item of a text, be it as unsure."""
-    return set(task.items) <= set(labels.get(task.key, {}))
+    said = labels.get(task.key)
+    return said is not None and set(task.items) <= set(said)
 
 
 Pairs = dict[str, list[tuple[bool, bool]]]  # by text: what two sides say of its items

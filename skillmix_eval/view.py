@@ -9,8 +9,7 @@ from __future__ import annotations
 import datetime
 import hmac
 import secrets
-from collections.abc import Awaitable, Callable, Iterable
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import msgspec
@@ -25,15 +24,16 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from . import spot
-from .errors import SkillMixError
-from .evaluate import report_page, run_figures, run_labels
-from .figures import KRow
+from .compare import compare
+from .errors import BadInputError, SkillMixError
+from .evaluate import report_page, run_figures
 from .labels import Label, Labels
-from .live import FILE, Watcher
 from .page import render
-from .runs import Run, RunInfo, read_run
+from .pair_page import compare_page
+from .runs import Run
+from .shelf import Shelf
 from .stages.report import interval
-from .stats import estimate
+from .stats import Estimate, estimate
 
 HOSTS = ["127.0.0.1", "localhost"]
 _CONNECT = "connect-src 'self'; "
@@ -46,71 +46,6 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-
-
-class Shelf:
-    """The runs that are shown, by number. A number stays with its folder while the server is up."""
-
-    def __init__(self, roots: Iterable[Path], show_private: bool) -> None:
-        self.roots = [root.resolve() for root in roots]
-        self.show_private = show_private
-        self.folders: list[Path] = []
-        self._read: dict[Path, tuple[int, Run]] = {}
-        self._watchers: dict[Path, Watcher] = {}
-
-    def look(self) -> list[Path]:
-        """Find runs among the roots and directly in them, new ones too."""
-        for root in self.roots:
-            for folder in (root, *(sorted(p for p in root.iterdir() if p.is_dir()) if root.is_dir() else ())):
-                if (folder / "spec.yaml").is_file() and folder not in self.folders:
-                    self.folders.append(folder)
-        return self.folders
-
-    def finished(self, number: int) -> bool:
-        """Tell whether a run is written."""
-        folder = self.folder(number)
-        return (folder / "catalogue.json").is_file() and not (folder / FILE).exists()
-
-    def folder(self, number: int) -> Path:
-        """Return a run's folder; raises 404 for a number that there is not."""
-        if not 0 <= number < len(self.look()):
-            raise HTTPException(404, "There is no such run.")
-        return self.folders[number]
-
-    def run(self, number: int) -> Run:
-        """Return a finished run, read again when it was written anew."""
-        folder = self.folder(number)
-        try:
-            changed = (folder / "samples.parquet").stat().st_mtime_ns
-            if folder not in self._read or self._read[folder][0] != changed:
-                self._read[folder] = (changed, read_run(folder))
-        except (OSError, SkillMixError) as error:
-            raise HTTPException(409, str(error)) from None
-        return self._read[folder][1]
-
-    def watcher(self, number: int) -> Watcher:
-        """Return the reader of an unfinished run's texts."""
-        watcher = self._watchers.setdefault(self.folder(number), Watcher(self.folder(number)))
-        watcher.read()
-        return watcher
-
-    def runs(self, number: int | None) -> list[Run]:
-        """Return one finished run, or all that can be read."""
-        if number is not None:
-            return [self.run(number)]
-        return [self.run(n) for n in range(len(self.look())) if self.finished(n) and not self.fault(n)]
-
-    def fault(self, number: int) -> str:
-        """Return why a run that seems finished cannot be read; empty where it can."""
-        try:
-            self.run(number)
-        except HTTPException as error:
-            return error.detail
-        return ""
-
-    def names(self, run: Run) -> dict[str, str]:
-        """Return the names to show for ids."""
-        return run_labels(run, self.show_private)
 
 
 class _View:
@@ -127,7 +62,13 @@ class _View:
             finished = self.shelf.finished(number)
             about = self._finished(number) if finished else self._unfinished(number)
             rows.append({"fault": "", "number": number, "folder": folder.name, "finished": finished, **about})
-        return self._html("view_index.html.j2", (), title="Runs", runs=rows, labels=str(self.labels.path))
+        return self._html(
+            "view_index.html.j2",
+            ("view.js", "index.js"),
+            title="Runs",
+            runs=rows,
+            labels=str(self.labels.path),
+        )
 
     def _finished(self, number: int) -> dict[str, Any]:
         """Return a finished run's figures as they were written, which is quicker than reading its texts."""
@@ -160,6 +101,15 @@ class _View:
         if number not in self._pages or self._pages[number][0] is not run:
             self._pages[number] = (run, report_page(run, run_figures(run, private), private))
         return HTMLResponse(self._pages[number][1])
+
+    def compare(self, request: Request) -> Response:
+        """Give the page of two finished runs; what cannot be compared is said."""
+        numbers = [request.query_params.get(side, "") for side in ("old", "new")]
+        if not all(n.isdecimal() and len(n) < 6 for n in numbers):
+            raise HTTPException(404, "Give two runs by number.")
+        old, new = (self.shelf.run(int(n)) for n in numbers)
+        private = self.shelf.show_private
+        return HTMLResponse(compare_page(compare(old, new, private), old, new, private))
 
     def live(self, request: Request) -> Response:
         number = request.path_params["number"]
@@ -223,7 +173,7 @@ class _View:
 
     def _tasks(self, number: int | None) -> tuple[list[spot.Task], dict[str, str]]:
         """Return the texts to read, and names; kept until a run is read anew."""
-        runs = self.shelf.runs(number)
+        runs = spot.readable(self.shelf.runs(number), self.shelf.show_private)
         if self._kept is None or [*map(id, self._kept[0])] != [*map(id, runs)]:
             self._kept = (runs, *self._found(runs))
         return self._kept[1:]
@@ -238,15 +188,31 @@ class _View:
         return HTMLResponse(render(template, scripts, _CONNECT, token=self.token, **values))
 
 
-class _ByK(msgspec.Struct):
-    by_k: tuple[KRow, ...]
+class _Metric(msgspec.Struct):
+    estimate: Estimate
+
+
+class _Row(msgspec.Struct):
+    k: int
+    texts: int
+    metrics: dict[str, _Metric]
+
+
+class _Figures(msgspec.Struct):
+    by_k: tuple[_Row, ...]
+
+
+class _Who(msgspec.Struct):
+    student: str
+    judge: str
+    protocol: str
 
 
 class _Scores(msgspec.Struct):
-    """The part of scores.json that the list of runs shows."""
+    """The part of scores.json that the list of runs shows; other releases may write more beside it."""
 
-    run: RunInfo
-    figures: _ByK
+    run: _Who
+    figures: _Figures
 
 
 class _Given(msgspec.Struct, forbid_unknown_fields=True):
@@ -300,6 +266,7 @@ def application(shelf: Shelf, labels: Labels, token: str, port: int, rater: str 
     routes = [
         Route("/", view.index),
         Route("/runs/{number:int}", view.read),
+        Route("/compare", view.compare),
         Route("/spot", view.spot_page),
         Route("/agreement", view.agreement),
         Route("/api/runs/{number:int}", view.live),
@@ -321,9 +288,10 @@ def new_token() -> str:
 
 
 def _said(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    words = error.detail if isinstance(error, HTTPException) else str(error)
-    return Response(words, status, media_type="text/plain")
+    if isinstance(error, HTTPException):
+        return Response(error.detail, error.status_code, media_type="text/plain")
+    status = 400 if isinstance(error, BadInputError) else 500
+    return Response(str(error), status, media_type="text/plain")
 
 
 def _malformed(request: Request, error: Exception) -> Response:  # noqa: ARG001

@@ -55,14 +55,14 @@ def _items(prompt: str, topic: str) -> Sheet:
     end = f"\n----- text {boundary[1]} ends -----"
     text = prompt.partition(boundary[0] + "\n")[2].partition(end)[0]
     names = dict(
-        re.findall(r'^(c[0-9a-f]{10}): Does the text show the skill "(.*)"\?$', prompt, re.MULTILINE)
+        re.findall(r'^(c[0-9a-f]{6,}): Does the text show the skill "(.*)"\?$', prompt, re.MULTILINE)
     )
     question = _question([n for n in names.values() if n not in DECOYS], topic)
     ids = {s.name: skill_item(s.id) for s in question.skills}
     keys = {code: ids.get(name, "") for code, name in names.items()}
-    keys |= dict.fromkeys(re.findall(r"^(c[0-9a-f]{10}): Is the text about", prompt, re.MULTILINE), ON_TOPIC)
+    keys |= dict.fromkeys(re.findall(r"^(c[0-9a-f]{6,}): Is the text about", prompt, re.MULTILINE), ON_TOPIC)
     keys |= dict.fromkeys(
-        re.findall(r"^(c[0-9a-f]{10}): Does the text make sense", prompt, re.MULTILINE), MAKES_SENSE
+        re.findall(r"^(c[0-9a-f]{6,}): Does the text make sense", prompt, re.MULTILINE), MAKES_SENSE
     )
     return Sheet(text, keys, question, receipts[-1])
 
@@ -84,11 +84,12 @@ class ScriptedJudge:
     specificity: float = 1.0
     name: str = "judge"
     shared: float = 1.0
+    reason: str = "The words do what the definition asks, or nothing in them does."
 
-    def __call__(self, prompt: str) -> str:
-        """Return the reply to a prompt."""
+    def __call__(self, prompt: str, call: str = "") -> str:
+        """Return the reply to a prompt; `call` tells several calls with the same prompt apart."""
         sheet = read_prompt(prompt)
-        return write(sheet, self.points(sheet, prompt))
+        return write(sheet, self.points(sheet, prompt + call), self.reason)
 
     def points(self, sheet: Sheet, prompt: str) -> dict[str, bool]:
         """Return the verdict under each key."""
@@ -104,25 +105,21 @@ class ScriptedJudge:
         return (_random(about).random() < (self.sensitivity if true else self.specificity)) == true
 
 
-def write(sheet: Sheet, points: dict[str, bool]) -> str:
+def write(sheet: Sheet, points: dict[str, bool], reason: str = "It is so.") -> str:
     """Return a reply in the style that a prompt asks for."""
     if sheet.style == "paper-table":
         rows = [f"| {label.replace('|', chr(92) + '|')} | {int(met)} |" for label, met in points.items()]
-        reasons = " ".join(f"{label}: {_reason(met)}" for label, met in points.items())
+        reasons = " ".join(f"{label}: {reason}" for label, met in points.items())
         head = "Here's the grading table:\n\n| Criteria | Points Earned |\n| --- | --- |"
         return "\n".join(
             [head, *rows, f"| Total Points Earned | {sum(points.values())} |", "", f"Explanation: {reasons}"]
         )
     if sheet.style == "paper-lines":
-        said = [f"{label}: {_reason(met)}\nPoint earned: {int(met)}" for label, met in points.items()]
+        said = [f"{label}: {reason}\nPoint earned: {int(met)}" for label, met in points.items()]
         return "\n\n".join([*said, f"Grade: {sum(points.values())}"])
     quote = " ".join(sheet.text.split()[:6])
-    answers = {k: {"reason": _reason(m), "quote": quote if m else "", "met": m} for k, m in points.items()}
+    answers = {k: {"reason": reason, "quote": quote if m else "", "met": m} for k, m in points.items()}
     return json.dumps({**answers, "receipt": sheet.receipt})
-
-
-def _reason(met: bool) -> str:
-    return "The words do what the definition asks." if met else "Nothing in the words does what it asks."
 
 
 def _random(key: str) -> random.Random:

@@ -289,7 +289,7 @@ def judge(prompt: str) -> str:
 
 
 def _judge_json(prompt: str) -> str:
-    asked = re.findall(r"^(c[0-9a-f]{10}): (.*)$", prompt, re.MULTILINE)
+    asked = re.findall(r"^(c[0-9a-f]{6,}): (.*)$", prompt, re.MULTILINE)
     boundary = re.search(r"^----- text (\w+) begins -----$", prompt, re.MULTILINE)
     receipt = re.search(r'"receipt": "(\w+)"', prompt)
     assert boundary, "the prompt marks no text"

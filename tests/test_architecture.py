@@ -65,7 +65,8 @@ LAYERS = [
         "calibrate",
         "bridge",
     },
-    {"board_page", "pair_page", "view"},
+    {"board_page", "pair_page", "shelf"},
+    {"view"},
     {"cli", "adapt", "lm_eval_plugin"},
     {"__main__"},
 ]

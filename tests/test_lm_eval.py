@@ -128,7 +128,7 @@ def student(prompt: str) -> str:
 
 def judge(prompt: str) -> str:
     """Grade as JSON items; about one point in four is not earned."""
-    asked = re.findall(r"^(c[0-9a-f]{10}): (.*)$", prompt, re.MULTILINE)
+    asked = re.findall(r"^(c[0-9a-f]{6,}): (.*)$", prompt, re.MULTILINE)
     codes = [code for code, words in asked if not any(f'"{d}"' in words for d in DECOYS)]
     mark = re.search(r"^----- text (\w+) begins -----\n(.*)$", prompt, re.MULTILINE)
     assert mark

@@ -98,6 +98,24 @@ def _with_words(sample: Sample, words: str) -> Sample:
     return msgspec.structs.replace(sample, gradings=(msgspec.structs.replace(grading, verdicts=verdicts),))
 
 
+def test_hostile_names_are_inert(quiet: Page, tmp_path: Path) -> None:
+    """Models, skills and topics named by an enemy do nothing in a leaderboard or a comparison."""
+    bad = "</script><img src=x onerror='window.hit=1'>"
+    question = make_question(bad, "s2", topic=bad)
+    sides = []
+    for name, points in ((f"a{bad}", "11111"), (f"b{bad}", "01111")):
+        samples = [make_sample(question, points), make_sample(make_question("s3", "s4"), points)]
+        sides.append(Run(RunSpec(), msgspec.structs.replace(INFO, student=name), tuple(samples)))
+    board = files(leaderboard(sides), sides)["leaderboard.html"].decode()
+    for page in (board, compare_page(compare(*sides), *sides)):
+        quiet.open(write(tmp_path, page))
+        quiet.wait("document.querySelectorAll('.row').length === 2")
+        quiet.js("for (const row of document.querySelectorAll('.row')) row.open = true")
+        quiet.wait("document.querySelectorAll('.pair').length === 2")
+        assert quiet.js("return document.querySelectorAll('img').length") == 0
+        assert bad in quiet.js("return document.body.innerText")
+
+
 def test_long_word(quiet: Page, tmp_path: Path) -> None:
     """A text of one word of a million letters opens and does not widen the page."""
     quiet.open(write(tmp_path, run_page(make_run(["w" * 1_000_000]))))

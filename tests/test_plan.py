@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from skillmix_eval.errors import BadInputError
-from skillmix_eval.plan import Assumed, Planned, Price, from_run, plan, sentences, tables
+from skillmix_eval.plan import Assumed, Cost, Planned, cost_of, plan, rate_of, sentences, tables
+from skillmix_eval.prices import Price
 from skillmix_eval.records import Usage
 from skillmix_eval.runs import write_run
 
@@ -16,13 +17,18 @@ from .pairs import Cli, make_run, make_samples
 from .server import one_sentence
 
 LARGE = Assumed(drop=0.1)  # needs fewer questions, so that its simulation is quick
-PRICE = Price(student=Usage(1000, 100), judge=Usage(2000, 500), student_price="0.5/2", judge_price="2/8")
+COST = Cost(
+    student=Usage(1000, 100),
+    judge=Usage(2000, 500),
+    student_price=Price(0.5, 2),
+    judge_price=Price(2, 8),
+)
 
 
 @pytest.fixture(scope="module")
 def found() -> Planned:
     """The plan for a drop of 10 points, with prices."""
-    return plan(LARGE, PRICE)
+    return plan(LARGE, COST)
 
 
 def test_ways_to_decide(found: Planned) -> None:
@@ -46,12 +52,20 @@ def test_what_questions_see(found: Planned) -> None:
     assert paper.rows[-1][2] == "yes"
 
 
+def test_a_drop_too_small_to_simulate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the simulation ends before the gates decide, its mean is said to be a lower end."""
+    monkeypatch.setattr("skillmix_eval.plan.LONGEST", 150)
+    needs = {n.way: n for n in plan(LARGE).needs}
+    assert "are undecided after 150" in needs["gate, sequential, no drop"].note
+    assert needs["gate, sequential, drop 0.2"].note.startswith("mean;")
+
+
 def test_price(found: Planned) -> None:
     """The price is that of student and judge together, per question and for each way."""
     per_text = (1000 * 0.5 + 100 * 2 + 2000 * 2 + 500 * 8) / 1e6
     assert found.dollars_per_question == pytest.approx(per_text)
     assert found.needs[0].dollars == pytest.approx(156 * per_text)
-    assert msgspec.structs.replace(PRICE, judge_price=None).of_text is None
+    assert msgspec.structs.replace(COST, judge_price=None).dollars is None
 
 
 def test_from_a_run() -> None:
@@ -61,11 +75,12 @@ def test_from_a_run() -> None:
         msgspec.structs.replace(s, text=msgspec.structs.replace(s.text, usage=Usage(100, 30)))
         for s in samples
     ]
-    assumed, price = from_run(make_run("m/a", samples), LARGE, Price(student_price="1/1"))
+    run = make_run("m/a", samples)
+    assumed, cost = rate_of(run, LARGE), cost_of(run, Cost(student_price=Price(1, 1)), {})
     assert assumed.baseline == 0.75
     for words in ("m/a", "n = 40", "[0.6", "draft", "rules/made"):
         assert words in assumed.source
-    assert price.of_text == pytest.approx(130e-6)
+    assert cost.dollars == pytest.approx(130e-6)
 
 
 def test_impossible_plans() -> None:
@@ -75,7 +90,7 @@ def test_impossible_plans() -> None:
     with pytest.raises(BadInputError, match="--correlation"):
         plan(Assumed(correlation=1.0))
     with pytest.raises(BadInputError, match="--baseline-rate"):
-        from_run(make_run("m/a", make_samples([True] * 5)), LARGE, Price())
+        rate_of(make_run("m/a", make_samples([True] * 5)), LARGE)
 
 
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,6 +101,11 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert document["assumed"]["baseline"] == 0.5
     shown = cli("plan", "--drop", "0.1", "--price", "0.5/2", "--judge-price", "2/8", "--markdown").out
     assert "| compare, same questions | 156 | $" in shown
+    listed = cli("plan", "--drop", "0.1", "--student", "openai/gpt-4.1-mini", "--markdown").out
+    assert "| compare, same questions | 156 | $0.09 |" in listed
+    unknown = cli("plan", "--student", "openai/nobody")
+    assert unknown.code == 2
+    one_sentence(unknown, "The price of 'openai/nobody' is not known")
     wrong = cli("plan", "--price", "cheap")
     assert wrong.code == 2
     one_sentence(wrong, "'cheap' must be two numbers")

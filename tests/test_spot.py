@@ -7,6 +7,7 @@ import pytest
 
 from skillmix_eval import spot
 from skillmix_eval.calibrated import draw_from, drawn, key
+from skillmix_eval.errors import BadInputError
 from skillmix_eval.labels import Label
 from skillmix_eval.records import SENTENCE_LIMIT
 from skillmix_eval.runs import Run
@@ -61,6 +62,16 @@ def test_private_lists_stay_private() -> None:
     sent = msgspec.json.encode(spot.shown(spot.tasks([make_run(["x"])])[0], {})).decode()
     assert "What metaphor means." not in sent
     assert "How metaphor looks." not in sent
+
+
+def test_private_runs_are_read_only_when_shown() -> None:
+    """Runs on private lists are left out, and where there are only such, how to read them is said."""
+    run = make_run(["x"])
+    private = Run(run.spec, msgspec.structs.replace(run.info, private=True), run.samples)
+    assert spot.readable([run, private], False) == [run]
+    assert spot.readable([run, private], True) == [run, private]
+    with pytest.raises(BadInputError, match="--show-private"):
+        spot.readable([private], False)
 
 
 def test_sentence_limit_is_not_asked() -> None:

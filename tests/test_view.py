@@ -160,6 +160,17 @@ def test_undo_note_and_blindness(page: Page, served: Served, folder: Path) -> No
     assert page.violations() == []
 
 
+def test_two_runs_are_compared(page: Page, served: Served) -> None:
+    """From the list of runs, two are compared with a press; what cannot be compared says why."""
+    page.open(served.address)
+    assert page.violations() == []
+    page.js("document.getElementById('compare').click()")
+    page.wait("document.querySelector('.verdict')?.textContent.startsWith('m/two against m/one')")
+    assert page.complaints() == []
+    assert served.ask("/compare?old=0&new=99")[0] == 404
+    assert served.ask("/compare?old=0")[0] == 404
+
+
 def test_hostile_texts_in_spot_check(page: Page, served: Served) -> None:
     """Every hostile text stands in spot-check as it is."""
     page.open(served.address)

@@ -8,6 +8,7 @@ temperature the model's generation_config decides. Arguments of the engine that 
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import os
 from pathlib import Path
@@ -151,7 +152,18 @@ class VllmBackend:
         settings.max_tokens = request.max_tokens or self._own.get("max_new_tokens") or DEFAULT_TOKENS
         settings.seed = draw_seed(request)
         settings.output_kind = type(settings.output_kind).FINAL_ONLY
+        if request.schema is not None:
+            _hold_to(settings, request.schema)
         return settings
+
+
+def _hold_to(settings: Any, schema: dict[str, Any]) -> None:
+    """Have the reply follow a JSON schema (guided decoding, whose names changed with vLLM 0.10)."""
+    kinds = importlib.import_module("vllm.sampling_params")
+    if hasattr(kinds, "StructuredOutputsParams"):
+        settings.structured_outputs = kinds.StructuredOutputsParams(json=schema)
+    else:
+        settings.guided_decoding = kinds.GuidedDecodingParams(json=schema)
 
 
 def _content(model: str) -> str:

@@ -13,11 +13,13 @@ import rich_click as click
 from . import options, show
 
 if TYPE_CHECKING:
+    from ..prices import Price
     from ..runs import Run
     from ..verdict import Policy, Verdict
 
 _file = click.Path(path_type=Path, dir_okay=False)
 _folder = click.Path(path_type=Path, file_okay=False)
+_ROLES = (("student", ""), ("judge", "judge_"))
 
 
 @click.command()
@@ -219,10 +221,13 @@ _share = click.FloatRange(0, 1)
 @click.option("--alpha", type=_share, default=0.05, show_default=True, help="Chance of a false alarm.")
 @click.option("--beta", type=_share, default=0.05, show_default=True, help="A gate's chance of a false pass.")
 @click.option("--run", "folder", type=_folder, help="Run that tells full marks, tokens per text and prices.")
+@click.option("--student", metavar="BACKEND/MODEL", help="Student whose price the table has.")
+@click.option("--judge", metavar="BACKEND/MODEL", help="Judge whose price the table has.")
 @click.option("--price", help="Student: US dollars per million input/output tokens, such as 0.40/1.60.")
 @click.option("--judge-price", help="Judge: the same.")
-@click.option("--tokens", default="900/150", show_default=True, help="Student: tokens in/out per text.")
-@click.option("--judge-tokens", default="900/400", show_default=True, help="Judge: tokens in/out per text.")
+@click.option("--prices", type=_file, help="Your price table (YAML), in place of the package's.")
+@click.option("--tokens", default="900/150", show_default=True, help="Student: tokens in/out per question.")
+@click.option("--judge-tokens", default="900/400", show_default=True, help="Judge: the same.")
 @click.option("--markdown", is_flag=True, help="Print Markdown.")
 @options.as_json
 def plan(folder: Path | None, markdown: bool, json: bool, **given: Any) -> None:
@@ -235,19 +240,23 @@ def plan(folder: Path | None, markdown: bool, json: bool, **given: Any) -> None:
 
       skillmix plan --drop 0.05 --power 0.9
 
-      skillmix plan --run results/runs/OLD --price 0.40/1.60 --judge-price 2/8
+      skillmix plan --student openai/gpt-4.1-mini --judge openai/gpt-4.1
+
+      skillmix plan --run results/runs/OLD
     """
     from .. import plan as planning
+    from ..prices import TABLE, read_prices
     from ..runs import read_run
     from ..stages.report import markdown_of
 
-    assumed, price = _assumptions(given)
+    table = read_prices(given["prices"] or TABLE)[1]
+    assumed, cost = _assumptions(given, table)
     if folder:
-        assumed, price = planning.from_run(read_run(folder), assumed, price)
-        if given["baseline_rate"] is not None:
-            assumed = msgspec.structs.replace(assumed, baseline=given["baseline_rate"])
-    priced = price.student_price or price.judge_price
-    found = planning.plan(assumed, price if priced else None)
+        run = read_run(folder)
+        cost = planning.cost_of(run, cost, table)
+        assumed = assumed if given["baseline_rate"] is not None else planning.rate_of(run, assumed)
+    priced = cost.student_price or cost.judge_price
+    found = planning.plan(assumed, cost if priced else None)
     if json:
         _write(msgspec.json.encode(found, order="deterministic"))
         return
@@ -258,21 +267,35 @@ def plan(folder: Path | None, markdown: bool, json: bool, **given: Any) -> None:
     show.print_tables(*shown)
 
 
-def _assumptions(given: dict[str, Any]) -> tuple[Any, Any]:
-    from ..plan import Assumed, Price
+def _assumptions(given: dict[str, Any], table: dict[str, Price]) -> tuple[Any, Any]:
+    from ..plan import Assumed, Cost
 
     names = ("drop", "power", "correlation", "alpha", "beta")
     assumed = Assumed(**{n: given[n] for n in names})
     if given["baseline_rate"] is not None:
         assumed = msgspec.structs.replace(assumed, baseline=given["baseline_rate"])
-    student, judge = (_numbers("price", given[n]) for n in ("price", "judge_price"))
-    price = Price(
+    student, judge = (_price(given[role], given[f"{prefix}price"], table) for role, prefix in _ROLES)
+    cost = Cost(
         student=_usage(given["tokens"]),
         judge=_usage(given["judge_tokens"]) if judge else _usage("0/0"),
         student_price=student,
         judge_price=judge,
     )
-    return assumed, price
+    return assumed, cost
+
+
+def _price(model: str | None, given: str | None, table: dict[str, Price]) -> Price | None:
+    """Return the price that was given, or a named model's; None where neither is named."""
+    from ..errors import BadInputError
+    from ..prices import parse_price, price_of
+    from ..spec import ModelSpec
+
+    if written := _numbers("price", given):
+        return parse_price(written)
+    found = price_of(ModelSpec(model=model), table) if model else None
+    if model and found is None:
+        raise BadInputError(f"The price of '{model}' is not known; give --price, --judge-price or --prices.")
+    return found
 
 
 def _usage(given: str) -> Any:

@@ -44,7 +44,8 @@ def view(
     try:
         import uvicorn
 
-        from ..view import Shelf, application, new_token
+        from ..shelf import Shelf
+        from ..view import application, new_token
     except ImportError:
         raise BadInputError("`skillmix view` needs its extra: pip install 'skillmix-eval[view]'.") from None
 

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ..figures import Agreement
 from ..records import SENTENCE_LIMIT, Grading, Sample
-from ..statistics.judging import Votes, agreement, effective_votes, proportion
-from ..stats import Estimate
+from ..statistics.judging import Votes, agreement, effective_votes
 
 _Table = dict[str, list[bool]]  # votes by rubric item
 
@@ -23,12 +22,6 @@ def agreements(samples: Sequence[Sample]) -> tuple[Agreement, ...]:
     if len(names) > 1:
         rows.append(_row("Judges with each other", samples, _across(names)))
     return tuple(row for row in rows if row)
-
-
-def decoys(samples: Sequence[Sample]) -> Estimate | None:
-    """Return the share of readable judge calls that found a decoy; None where none was asked about one."""
-    found = [met for s in samples for g in s.gradings for met in g.decoys]
-    return proportion(sum(found), len(found)) if found else None
 
 
 def _row(who: str, samples: Sequence[Sample], votes: Callable[[Sample], _Table]) -> Agreement | None:

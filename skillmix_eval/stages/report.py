@@ -66,7 +66,12 @@ def tables(figures: Figures, population: str = "list") -> list[Table]:
 
 def sentences(figures: Figures, reduce: str) -> list[str]:
     """Return what has to be said about the figures in words."""
-    said = [*figures.reasons, *(measured(figures.calibrated) if figures.calibrated else ())]
+    said = [*figures.reasons]
+    if figures.second_calls:
+        said.append(
+            f"{figures.second_calls:,} gradings took a second call, since the first reply was no verdict."
+        )
+    said += [*(measured(figures.calibrated) if figures.calibrated else ())]
     point = figures.saturation
     if point:
         sure = "the whole interval is below" if point.certain else "though its interval reaches above"

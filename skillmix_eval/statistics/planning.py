@@ -118,7 +118,14 @@ def simulate(
     counts with all of them.
     """
     d = draw(rates, (gates, most), np.random.default_rng(0))
-    alarmed, used = stops(d, allowed, alpha, beta)
+    alarmed, used, open_ = np.full(gates, -1), np.full(gates, most), np.arange(gates)
+    length = min(250, most)
+    while len(open_):  # most gates end early: the others are followed further
+        found, at = stops(d[open_, :length], allowed, alpha, beta)
+        decided = found >= 0
+        alarmed[open_[decided]], used[open_[decided]] = found[decided], at[decided]
+        open_ = open_[~decided] if length < most else open_[:0]
+        length = min(2 * length, most)
     return Sequential(
         rates.drop,
         float(used.mean()),

@@ -24,6 +24,7 @@ from ._decoys import decoy
 TEMPLATE = "judge_json_items.j2"
 
 RECEIPT = "receipt"
+_CODE = 3  # bytes
 
 _FIELDS: dict[str, type] = {"reason": str, "quote": str, "met": bool}
 _QUOTE_MARKS = "\"'“”„‟«»‘’‚‛′″`"
@@ -90,10 +91,13 @@ def _visible(text: str) -> tuple[str, list[int]]:
 
 def _codes(question: Question, text: Text, call: int) -> dict[str, str]:
     """Return the key under which the judge answers each item: skills in an order of this call's own."""
-    items = (*(skill_item(skill.id) for skill in question.skills), DECOY)
-    skills = {item: "c" + _hash(question, text, call, item, 5) for item in items}
-    others = {item: "c" + _hash(question, text, call, item, 5) for item in (ON_TOPIC, MAKES_SENSE)}
-    return dict(sorted(skills.items(), key=lambda pair: pair[1])) | others
+    skills = (*(skill_item(skill.id) for skill in question.skills), DECOY)
+    items = (*skills, ON_TOPIC, MAKES_SENSE)
+    size = _CODE  # all codes must be right at once, so each may be short; two alike make all longer
+    while len({_hash(question, text, call, item, size) for item in items}) < len(items):
+        size += 1
+    codes = {item: "c" + _hash(question, text, call, item, size) for item in items}
+    return {item: codes[item] for item in (*sorted(skills, key=codes.__getitem__), ON_TOPIC, MAKES_SENSE)}
 
 
 def _receipt(question: Question, text: Text, call: int) -> str:
