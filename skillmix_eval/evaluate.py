@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+import hashlib
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from itertools import chain
@@ -20,7 +21,7 @@ from .calls import Caller, Spend
 from .domain import Domain, load_domain
 from .errors import BadInputError
 from .families import same_family
-from .figures import Figures
+from .figures import Anchors, Figures
 from .interfaces import Backend, Grader
 from .limits import Limit
 from .page import RunReport, run_page
@@ -29,9 +30,9 @@ from .plugins import load_backend, load_graders, load_style
 from .prices import Budget, Money, Price, read_prices, run_prices
 from .records import Question, Sample
 from .runs import Run, RunInfo, StoredRun
-from .spec import Protocol, RunSpec, label, make_spec, write_spec
+from .spec import ModelSpec, Protocol, RunSpec, label, make_spec, write_spec
 from .stages.agreement import agreements
-from .stages.imitation import Assumption, beyond_imitation
+from .stages.imitation import Assumption, assumed_of, beyond_imitation
 from .stages.profile import profile
 from .stages.report import markdown
 from .stages.sample import sample
@@ -40,6 +41,7 @@ from .statistics.judging import proportion
 from .store import Store
 from .templates import Template, load_template
 
+DEFAULT_ENDPOINT = "https://api.openai.com/v1"
 ASSUMED = Path(__file__).parent / "frequencies.yaml"
 
 
@@ -89,11 +91,21 @@ class Models(msgspec.Struct, frozen=True):
 def load_models(setting: Setting, student: bool = True) -> Models:
     """Load what the spec names; raises BadInputError or BackendError for an unknown name or missing key."""
     spec = setting.spec
-    return Models(
-        load_graders(spec, setting.domain, setting.protocol),
-        load_backend(spec.student) if student else None,
-        tuple(load_backend(j) if j.model != "rules" else None for j in spec.judges) or (None,),
-    )
+    graders = load_graders(spec, setting.domain, setting.protocol)
+    judges = tuple(load_backend(j) if j.model != "rules" else None for j in spec.judges) or (None,)
+    for grader, judge, backend in zip(graders, spec.judges, judges, strict=False):
+        if backend:
+            grader.fingerprint += _beyond_its_name(judge, backend.identity)
+    return Models(graders, load_backend(spec.student) if student else None, judges)
+
+
+def _beyond_its_name(judge: ModelSpec, identity: Mapping[str, str]) -> str:
+    """Return what tells judges of one name apart: a hash of weights, or of an endpoint set elsewhere."""
+    name, endpoint = judge.model.partition("/")[2], identity.get("endpoint", "")
+    told = f"; weights {identity['model'][:16]}" if identity.get("model", name) != name else ""
+    if endpoint and not judge.base_url and endpoint != DEFAULT_ENDPOINT:
+        told += f"; endpoint {hashlib.blake2b(endpoint.encode(), digest_size=6).hexdigest()}"
+    return told
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -162,6 +174,13 @@ async def _evaluate(
     if known:
         info = msgspec.structs.replace(info, anchors=read_anchors(known, samples[: len(known)]))
     return Result(Run(spec, info, samples[len(known) :]), spent(plan))
+
+
+async def check_judges(plan: Plan, spec: RunSpec) -> Anchors | None:
+    """Have the anchors of a spec graded; None where code grades or none are wanted."""
+    known = anchors(spec, spec.anchors) if any(judge.ask for judge in plan.judges) else []
+    samples = await pipeline.run(plan, [a.job for a in known], lambda _: None) if known else ()
+    return read_anchors(known, samples) if known else None
 
 
 @asynccontextmanager
@@ -286,6 +305,7 @@ def run_figures(
         calibrated=calibrated(run, run.calibration) if run.calibration and run.calibration.truth else None,
         profile=profile(columns, labels),
         beyond=beyond_imitation(columns, figures, assumptions),
+        assumed=assumed_of(assumptions),
     )
 
 

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from .baseline import Accepted, Mean, accept
 from .calibrated import corrected_note
 from .errors import BadInputError
-from .evaluate import Setting, describe, load_models, opened, prepare, spent
+from .evaluate import Setting, check_judges, describe, load_models, opened, prepare, spent
 from .pairing import Pairing, by_question, caveats, coverage, metric, must_agree, pair
 from .pipeline import jobs_for, run
 from .records import Question, Sample
@@ -108,6 +108,7 @@ async def _sequential(
     async with opened(setting, load_models(setting), store) as plan:
         info = describe(setting, plan.fingerprint)
         must_agree(old.info, info)
+        info = replace(info, anchors=await check_judges(plan, setting.spec))
         while True:
             pairs = _in_order(old, Run(setting.spec, info, tuple(asked)), order) if asked else None
             found = [_sequential_check(pairs, check, policy) for check in policy.checks] if pairs else []

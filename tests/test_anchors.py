@@ -8,6 +8,7 @@ import pytest
 
 from skillmix_eval.anchors import Anchor, anchors, read_anchors
 from skillmix_eval.attacks import attacked, suite
+from skillmix_eval.evaluate import load_models, prepare
 from skillmix_eval.figures import Anchors
 from skillmix_eval.known_texts import devices, far_miss, good_text, is_good, near_miss, questions, truth
 from skillmix_eval.pairing import caveats
@@ -18,7 +19,7 @@ from skillmix_eval.statistics.judging import proportion
 
 from .makers import make_grading, make_sample
 from .scripted import ScriptedJudge
-from .server import JUDGE, Server, run_options, skillmix
+from .server import JUDGE, STUDENT, Server, run_options, skillmix
 
 MANY = 30
 
@@ -127,6 +128,36 @@ def test_a_lenient_judge_is_found_out(tmp_path: Path) -> None:
     gate = skillmix("gate", "--baseline", "r", "--candidate", "r", cwd=tmp_path)
     assert gate.code == 12
     assert "is invalid: the judge gave full marks" in " ".join(gate.out.split())
+
+
+def test_a_sequential_gate_checks_its_judge(tmp_path: Path) -> None:
+    """A gate that asks by itself has anchors graded too: a judge gone lenient makes it invalid."""
+    with scripted(specificity=0.0) as server:
+        options = [*run_options(server, tmp_path), "-k", 2, "-n", 4, "--no-refine", "--out", "r"]
+        assert skillmix("run", *options, cwd=tmp_path).code == 0
+        spec = tmp_path / "r" / "spec.yaml"
+        spec.write_text(spec.read_text().replace("anchors: 0", "anchors: 30"))
+        server.forget()
+        asked = ["--student", f"openai/{STUDENT}", "--base-url", server.url, "--temperature", 0.5]
+        command = ["gate", "--baseline", "r", "--sequential", *asked, "--store", "store.sqlite"]
+        done = skillmix(*command, cwd=tmp_path)
+    assert done.code == 12, done.err
+    assert "the judge gave full marks" in " ".join(done.out.split())
+    assert len(server.of("judge")) >= 30
+
+
+def test_the_fingerprint_tells_endpoints_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A judge reached through an endpoint that only the environment names has a fingerprint of its own."""
+    monkeypatch.setenv("OPENAI_API_KEY", "key")
+    setting = prepare(RunSpec(judge=ModelSpec(model="openai/x")))
+    found = []
+    for url in ("https://api.openai.com/v1", "http://localhost:1/v1", "http://localhost:2/v1"):
+        monkeypatch.setenv("OPENAI_BASE_URL", url)
+        models = load_models(setting, student=False)
+        found.append(models.graders[0].fingerprint)
+        assert "localhost" not in found[-1]
+    assert len(set(found)) == 3
+    assert "endpoint" not in found[0]
 
 
 def test_dry_run_counts_anchors(tmp_path: Path) -> None:
