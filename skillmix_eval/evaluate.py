@@ -32,7 +32,7 @@ from .records import Question, Sample
 from .runs import Run, RunInfo, StoredRun
 from .spec import ModelSpec, Protocol, RunSpec, label, make_spec, write_spec
 from .stages.agreement import agreements
-from .stages.imitation import Assumption, beyond_imitation
+from .stages.imitation import Assumption, assumed_of, beyond_imitation
 from .stages.profile import profile
 from .stages.report import markdown
 from .stages.sample import sample
@@ -305,6 +305,7 @@ def run_figures(
         calibrated=calibrated(run, run.calibration) if run.calibration and run.calibration.truth else None,
         profile=profile(columns, labels),
         beyond=beyond_imitation(columns, figures, assumptions),
+        assumed=assumed_of(assumptions),
     )
 
 

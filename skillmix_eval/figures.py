@@ -122,6 +122,17 @@ class Profile(Record, frozen=True, gc=False):
     prediction: Prediction | None = None
 
 
+class Assumed(Record, frozen=True, gc=False):
+    """What is assumed of a training corpus, and why."""
+
+    name: str
+    corpus_texts: float
+    topic_frequency: float
+    skill_frequency: float
+    own_frequencies: int  # skills and topics with a frequency of their own
+    why: str
+
+
 class Beyond(Record, frozen=True, gc=False):
     """Full marks at one k against the most that copying from a training corpus could give."""
 
@@ -215,6 +226,7 @@ class Figures(Record, frozen=True, gc=False):
     reasons: tuple[str, ...] = ()  # what most often kept texts from a score, in words
     profile: Profile = Profile()
     beyond: tuple[Beyond, ...] = ()
+    assumed: tuple[Assumed, ...] = ()  # what `beyond` rests on
     agreement: tuple[Agreement, ...] = ()
     decoys: Estimate | None = None  # share of readable judge calls that found a decoy
     second_calls: int = 0  # gradings whose first reply was no verdict

@@ -12,13 +12,17 @@ from scipy.special import betaincinv, expit
 
 from skillmix_eval.columns import columns_of
 from skillmix_eval.errors import BadInputError
-from skillmix_eval.evaluate import read_assumptions
+from skillmix_eval.evaluate import read_assumptions, run_figures
 from skillmix_eval.records import Sample
+from skillmix_eval.runs import Run
+from skillmix_eval.spec import RunSpec
 from skillmix_eval.stages.imitation import Assumption, beyond_imitation, bounds
 from skillmix_eval.stages.profile import Points, composition, fit_prior, predict_next, profile
+from skillmix_eval.stages.report import tables
 from skillmix_eval.stages.summarise import summarise
 
 from .makers import make_question, make_sample
+from .pairs import INFO
 
 PUBLISHED = Assumption("published", 5e12, 1e-6, 0.027, "")
 
@@ -203,6 +207,17 @@ def test_holm_over_rows() -> None:
     given = questions([f"s{i}" for i in range(6)], ["1" * 9] * 3 + ["0" * 9] * 34)
     rows = beyond_imitation(given, summarise(given, "mean", {}), [PUBLISHED, PUBLISHED])
     assert rows[0].p_holm == pytest.approx(2 * rows[0].p)
+
+
+def test_assumptions_stand_beside_the_figures() -> None:
+    """The report has a table of what is assumed, and why, beside the figures that rest on it."""
+    given = questions(["s0", "s1"], ["11111", "00000"])
+    run = Run(RunSpec(), INFO, tuple(given))
+    shown = {t.title: t for t in tables(run_figures(run, assumptions=read_assumptions("assumed")))}
+    found = shown["What is assumed of the corpus"]
+    assert [r[0] for r in found.rows] == list(dict.fromkeys(r[0] for r in shown["Beyond imitation"].rows))
+    assert "Cautious: Four times the passages" in found.note
+    assert "What is assumed of the corpus" not in {t.title for t in tables(run_figures(run))}
 
 
 def test_assumptions_file(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from msgspec import Meta
 from scipy import special
 
 from ..columns import Block, Columns, columns_of
-from ..figures import Beyond, Figures
+from ..figures import Assumed, Beyond, Figures
 from ..records import Sample
 from ..stats import Estimate
 
@@ -34,6 +34,21 @@ class Assumption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     why: str
     skill_frequencies: dict[str, _Share] = {}  # by skill id, where it is not the mean
     topic_frequencies: dict[str, _Share] = {}  # by topic id
+
+
+def assumed_of(assumptions: Sequence[Assumption]) -> tuple[Assumed, ...]:
+    """Return the assumptions as they stand beside the figures."""
+    return tuple(
+        Assumed(
+            a.name,
+            a.corpus_texts,
+            a.topic_frequency,
+            a.skill_frequency,
+            len(a.skill_frequencies) + len(a.topic_frequencies),
+            " ".join(a.why.split()),
+        )
+        for a in assumptions
+    )
 
 
 def bounds(columns: Columns, block: Block, assumed: Assumption) -> np.ndarray:

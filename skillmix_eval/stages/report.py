@@ -9,6 +9,7 @@ from ..figures import (
     POINTS,
     Ability,
     Agreement,
+    Assumed,
     Beyond,
     Calibrated,
     Composition,
@@ -57,6 +58,7 @@ def tables(figures: Figures, population: str = "list") -> list[Table]:
         _abilities("Category profile, weakest first", "Category", figures.profile.categories),
         _composition(figures.profile.composition),
         _beyond(figures.beyond),
+        _assumed(figures.assumed),
         _agreement(figures.agreement),
         _anchors(figures),
         *(calibrated_tables(figures.calibrated) if figures.calibrated else ()),
@@ -270,6 +272,23 @@ def _beyond(rows: Sequence[Beyond]) -> Table:
     )
     columns = ("Assumptions", "k", "n", "Full marks", "Bound", "New, at least", "at the low end", "p")
     return Table("Beyond imitation", columns, cells, note)
+
+
+def _assumed(rows: Sequence[Assumed]) -> Table:
+    cells = tuple(
+        (
+            row.name,
+            f"{row.corpus_texts:.2g}",
+            f"{row.topic_frequency:.2g}",
+            f"{row.skill_frequency:.2g}",
+            str(row.own_frequencies),
+        )
+        for row in rows
+    )
+    why = " ".join(f"{_line(row.name).capitalize()}: {_line(row.why)}" for row in rows)
+    note = f"None of this is measured; own: skills and topics with a frequency of their own. {why}"
+    columns = ("Assumptions", "Corpus texts", "Topic frequency", "Skill frequency", "Own")
+    return Table("What is assumed of the corpus", columns, cells, note)
 
 
 def _agreement(rows: Sequence[Agreement]) -> Table:
