@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,16 @@ def jobs_of_file(path: Path, settings: dict[str, Any]) -> tuple[Setting, list[Jo
     return msgspec.structs.replace(
         setting, spec=msgspec.structs.replace(setting.spec, k=ks, n=len(jobs))
     ), jobs
+
+
+def questions_of_file(path: Path, domain: Domain) -> Iterator[tuple[Question, dict[str, Any]]]:
+    """Return the question and the row of each text in a JSON Lines or CSV file; errors as `jobs_of_file`."""
+    finder = _Finder(domain)
+    for number, row in enumerate(_rows(path), start=1):
+        where = f"{path} text {number}"
+        if not isinstance(row.get("text"), str):
+            raise BadInputError(f"{where} has no 'text'; each needs text, topic and skills.")
+        yield finder.question(row.get("skills"), row.get("topic"), where), row
 
 
 def import_released(folder: Path, settings: dict[str, Any]) -> list[tuple[str, Run]]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from . import backends, styles
+from . import backends, methods, styles
 from .domain import Domain, names
 from .errors import BadInputError, unknown
 from .graders.rubric import RubricGrader
@@ -23,7 +23,7 @@ from .records import Question, Text, TextStatus
 from .spec import ModelSpec, Protocol, RunSpec
 from .templates import Template, load_template
 
-_FOLDERS = {"backend": backends, "style": styles}
+_FOLDERS = {"backend": backends, "style": styles, "method": methods}
 
 
 def load_backend(settings: ModelSpec) -> Backend:
@@ -108,6 +108,11 @@ def _check_prompt(domain: Domain, style: JudgeStyle, template: Template) -> None
 def load_style(name: str) -> ModuleType:
     """Return the module of a judge style: its `Style` and its `TEMPLATE`."""
     return _module("style", name.replace("-", "_"))
+
+
+def load_method(name: str) -> ModuleType:
+    """Return the module of a training method: its `plan`."""
+    return _module("method", name.replace("-", "_"))
 
 
 def plugin_names(kind: str) -> list[str]:

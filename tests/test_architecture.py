@@ -45,7 +45,7 @@ LAYERS = [
         "labels",
         "browser",
     },
-    {"statistics", "columns", "parquet", "calibration", "prices", "limits", "ledger"},
+    {"statistics", "columns", "parquet", "calibration", "prices", "limits", "ledger", "mixing"},
     {"domains", "stages", "graders", "backends", "styles", "methods", "calls", "released", "runs"}
     | {"shown", "live"},
     {"plugins", "attacks", "batches", "known_texts", "page", "pairing", "verdict", "calibrated"},
@@ -66,8 +66,9 @@ LAYERS = [
         "bridge",
     },
     {"board_page", "pair_page", "shelf"},
-    {"view"},
-    {"cli", "adapt", "lm_eval_plugin"},
+    {"view", "adapt", "training"},
+    {"loop"},
+    {"cli", "lm_eval_plugin"},
     {"__main__"},
 ]
 FOLDERS = {"stages", "graders", "backends", "styles", "methods"}

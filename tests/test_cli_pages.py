@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,15 @@ def test_view_needs_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     """`view` says what it needs where there are no runs."""
     assert run("view", tmp_path / "nowhere", "--no-browser") == 2
     assert "nowhere is no folder; give run folders" in capsys.readouterr().err
+
+
+def test_view_needs_its_extra(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without its extra, `view` names it."""
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    assert run("view", runs) == 2
+    assert "pip install 'skillmix-eval[view]'" in capsys.readouterr().err
 
 
 def test_view_says_that_a_port_is_taken(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

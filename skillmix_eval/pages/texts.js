@@ -121,7 +121,11 @@ function oneRun(texts) {
     words: async n => [(await texts.row(n)).t, texts.topic(n), ...texts.skills(n)].join("\n"),
     summary: n => summary(texts, n),
     preview: n => preview(texts, n),
-    body: n => body(texts, n),
+    body: async n => {
+      const shown = await body(texts, n);
+      shown.append(el("p", { className: "note" }, el("a", { href: `#text=${texts.key(n)}` }, "Link to this text")));
+      return shown;
+    },
     key: n => texts.key(n),
   };
 }

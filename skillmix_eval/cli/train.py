@@ -1,0 +1,92 @@
+"""`skillmix adapt`: what to train on next."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import rich_click as click
+
+from . import options, show
+
+
+def _options(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
+    import yaml
+
+    found: dict[str, Any] = {}
+    for words in given:
+        name, sign, value = words.partition("=")
+        if not sign:
+            raise click.BadParameter(f"'{words}' is not of the form name=value", ctx, param)
+        found[name.replace("-", "_")] = yaml.safe_load(value)
+    return found
+
+
+@click.command()
+@click.argument("method")
+@click.option(
+    "--run", "folder", type=click.Path(path_type=Path), help="Run folder of the student to be trained."
+)
+@click.option(
+    "--pool",
+    type=click.Path(path_type=Path),
+    help="Texts to choose from: a run folder of a good writer, or a file with text, topic and skills.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Folder for train.jsonl and mixture.json."
+)
+@click.option(
+    "-n", "budget", type=click.IntRange(1), default=1000, show_default=True, help="Examples to train on."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the choice.")
+@click.option("--domain", help="Domain, where no run says it [default: devices].")
+@click.option(
+    "--graph", type=click.Path(path_type=Path, dir_okay=False), help="Graph of skills (JSON), for skill_it."
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    callback=_options,
+    metavar="NAME=VALUE",
+    help="An option of the method.",
+)
+@options.as_json
+def adapt(method: str, folder: Path | None, pool: Path | None, out: Path, json: bool, **given: Any) -> None:
+    """Turn what a student misses into data for its next checkpoint, by METHOD.
+
+    Methods: stat_sel (needs --run), skill_it (--run, --graph), skill_composition, uniform_items,
+    uniform_skills, curriculum, skill_curriculum, lfr, dmt. Writes chat messages that TRL and other
+    trainers read, and the mixture.
+
+    Examples:
+
+      skillmix run --student teacher --split train -k 1-3 -n 2000 --out results/runs/teacher
+
+      skillmix adapt stat_sel --run results/runs/A --pool results/runs/teacher -n 4000 --out data/next
+    """
+    from .. import adapt as adapting
+    from ..runs import read_run
+
+    run = read_run(folder) if folder else None
+    domain = adapting.domain_of(run, given["domain"])
+    graph = adapting.read_graph(given["graph"]) if given["graph"] else None
+    examples = adapting.read_pool(pool, domain) if pool else []
+    observed = adapting.observed_of(run, domain, graph)
+    observed = msgspec.structs.replace(observed, pool=tuple(e.item for e in examples))
+    found = adapting.plan(method, observed, given["budget"], given["seed"], given["settings"])
+    about = {"run": str(folder or ""), "pool": str(pool or ""), "seed": given["seed"]}
+    document = adapting.write_plan(out, found, examples, about)
+    if json:
+        sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
+        return
+    most = sorted(found.mixture.items(), key=lambda pair: -pair[1])[:5]
+    shown = ", ".join(f"{skill} {share:.0%}" for skill, share in most)
+    show.out.print(show.escape(f"{found.method}: {found.source}"))
+    show.out.print(show.escape(f"{document['examples']:,} examples, {document['distinct']:,} distinct."))
+    show.out.print(show.escape(f"Largest shares: {shown}."))
+    for words in found.deviations:
+        show.out.print(show.escape(f"Not as in the paper: {words}."))
+    show.out.print(show.escape(f"Written to {out}: train.jsonl and mixture.json"), soft_wrap=True)

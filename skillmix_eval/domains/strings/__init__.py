@@ -1,0 +1,1 @@
+"""Strings: functions composed k deep, graded to the letter."""

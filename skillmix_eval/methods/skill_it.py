@@ -1,0 +1,112 @@
+"""Skill-It: online data selection over a graph of skills (arXiv 2307.14430).
+
+Row i of the graph says how much training on skill i helps each evaluated skill j. The mixture follows
+the losses: p_i is proportional to exp(eta * sum over the last w evaluations and over j of A_ij L_j)
+(algorithm 1, equation 13).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+from ..mixing import Observed, Planned, drawn_by_mixture
+
+SOURCE = "Skill-It (arXiv 2307.14430, algorithm 1)"
+NEEDS = ("graph", "losses")
+Matrix = NDArray[np.float64]
+
+
+def mixture(
+    graph: Matrix, losses: Sequence[Sequence[float]], eta: float, window: int = 3, mean: bool = False
+) -> Matrix:
+    """Return p over the k training skills, shape (k,).
+
+    `graph` has shape (k, m), `losses` (evaluations so far, m), oldest first. Without losses it is p_1, the
+    softmax of eta times the rows' sums. `mean` divides the window's sum by its length, as the released
+    code does with a target mask; the paper's formula has the sum.
+    """
+    if graph.ndim != 2:
+        raise BadInputError(f"A graph of skills is a table of numbers, not of shape {graph.shape}.")
+    seen = np.asarray(losses[-window:], dtype=float).reshape(-1, graph.shape[1]) if losses else None
+    summed = np.ones(graph.shape[1]) if seen is None else seen.mean(0) if mean else seen.sum(0)
+    if not np.isfinite(summed).all():
+        raise BadInputError(
+            "A loss is not a number, so no mixture follows from it; look at the training run."
+        )
+    exponent = eta * (graph @ summed)
+    weights: Matrix = np.exp(exponent - exponent.max())
+    shares: Matrix = weights / weights.sum()
+    return shares
+
+
+def learn_graph(
+    train: Callable[[tuple[int, ...]], Sequence[float]],
+    skills: int,
+    targets: int | None = None,
+    pairs: bool = True,
+) -> Matrix:
+    """Return a graph learnt by training: `train(skills)` gives the drop of each target's loss after a
+    fixed budget.
+
+    With `pairs` by brute force (algorithm 2, k + k(k-1)/2 trainings): an edge where data of i and j together
+    lower j's loss more than j's data alone. Without, the linear approximation (algorithm 3, k
+    trainings): the drop that i's data alone give. Weights are the differences, clipped at 0; the
+    diagonal of the first is 1.
+    """
+    alone = np.array([train((i,)) for i in range(skills)], dtype=float)
+    if not pairs:
+        return np.asarray(np.clip(alone, 0.0, None), dtype=float)
+    if (targets or skills) != skills:
+        raise BadInputError(
+            "Brute force needs the evaluated skills among the trained ones; use the approximation."
+        )
+    graph = np.eye(skills)
+    for i in range(skills):
+        for j in range(i + 1, skills):
+            both = np.asarray(train((i, j)), dtype=float)
+            graph[i, j] = max(0.0, both[j] - alone[j, j])
+            graph[j, i] = max(0.0, both[i] - alone[i, i])
+    return graph
+
+
+def plan(
+    observed: Observed,
+    budget: int,
+    seed: int = 0,
+    eta: float = 0.5,
+    window: int = 3,
+    mean: bool = False,
+    identity: bool = False,
+) -> Planned:
+    """Return the next round's mixture, and items drawn by it where there is a pool.
+
+    `identity` is the negative control: the same update on a graph in which no skill helps another.
+    """
+    targets = observed.targets or observed.skills
+    graph = np.asarray(observed.graph, dtype=float)
+    if identity:
+        graph = np.array([[float(s == t) for t in targets] for s in observed.skills])
+    if not graph.size:
+        raise BadInputError(
+            "Skill-It needs a graph of skills: learn one with skill_it.learn_graph, and give it with "
+            "--graph FILE."
+        )
+    if graph.shape != (len(observed.skills), len(targets)):
+        raise BadInputError(
+            f"The graph has the shape {graph.shape}, but there are {len(observed.skills)} trained and "
+            f"{len(targets)} "
+            "evaluated skills: one row for each trained, one column for each evaluated skill."
+        )
+    if any(len(row) != len(targets) for row in observed.losses):
+        raise BadInputError(f"Each evaluation needs {len(targets)} losses, one for each evaluated skill.")
+    shares = mixture(graph, observed.losses, eta, window, mean)
+    found = dict(zip(observed.skills, shares.tolist(), strict=True))
+    items = drawn_by_mixture(observed, found, budget, seed) if observed.pool else []
+    deviations = ["window averaged, not summed"] if mean else []
+    deviations += ["identity graph (negative control)"] if identity else []
+    options = {"eta": eta, "window": window, "mean": mean, "identity": identity}
+    return Planned("skill_it", SOURCE, found, tuple(i.id for i in items), options, tuple(deviations))

@@ -1,0 +1,69 @@
+"""STAT-Sel: for each difficult question, draw training items of the skills that the student missed
+(2510.10023).
+
+A skill's weight is therefore the number of difficult questions that list it: a count, not a rate, so
+frequent skills weigh more.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+from ..errors import BadInputError
+from ..mixing import Observed, Planned, drawn, normalised, shares, skill_map
+
+SOURCE = "STAT-Sel (arXiv 2510.10023, section 2.2 and algorithm 1)"
+NEEDS = ("misses", "pool")
+
+
+def difficult(process: list[float], last: float = 0.85, any_step: float = 0.70) -> bool:
+    """Tell whether a solution with these step scores marks its question as difficult (section 2.1).
+
+    It does when the last score or the mean is at most `last`, or an earlier score is at most `any_step`.
+    Raises BadInputError for no scores.
+    """
+    if not process:
+        raise BadInputError("A solution without step scores is neither easy nor difficult.")
+    mean = sum(process) / len(process)
+    return process[-1] <= last or mean <= last or any(r <= any_step for r in process[:-1])
+
+
+def plan(
+    observed: Observed,
+    budget: int,
+    seed: int = 0,
+    per_skill: int = 5,
+    shuffled: bool = False,
+) -> Planned:
+    """Return `budget` items: those drawn for the misses, shuffled and repeated or cut to the budget.
+
+    The paper's text draws 5 per question and skill, its algorithm 3. `shuffled` is the negative control:
+    skills trade their labels.
+    """
+    if not observed.misses:
+        raise BadInputError(
+            "STAT-Sel needs questions that the student failed, and this run has none; run it at a higher "
+            "k or with "
+            "more questions (`skillmix run -k 3 -n 300`)."
+        )
+    by_skill, rng = skill_map(observed), random.Random(seed)  # noqa: S311  repeatable, no secret
+    labels = dict(zip(observed.skills, _relabelled(observed.skills, rng, shuffled), strict=True))
+    wanted = [labels.get(skill, skill) for miss in observed.misses for skill in miss.skills]
+    picked = [rng.choice(by_skill[s]) for s in wanted if by_skill.get(s) for _ in range(per_skill)]
+    if not picked:
+        raise BadInputError("The pool holds no item of any skill that the student missed; give a wider pool.")
+    items = drawn(picked, budget, seed)
+    options = {"per_skill": per_skill, "shuffled": shuffled}
+    deviations = ("skill labels shuffled (negative control)",) if shuffled else ()
+    return Planned("stat_sel", SOURCE, shares(items), tuple(i.id for i in items), options, deviations)
+
+
+def profile(observed: Observed) -> dict[str, float]:
+    """Return the missing-skill profile: the share of each skill among all that were missed."""
+    counts = Counter(skill for miss in observed.misses for skill in miss.skills)
+    return normalised({skill: float(n) for skill, n in counts.most_common()})
+
+
+def _relabelled(skills: tuple[str, ...], rng: random.Random, shuffled: bool) -> list[str]:
+    return rng.sample(skills, len(skills)) if shuffled else list(skills)

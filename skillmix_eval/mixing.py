@@ -1,0 +1,112 @@
+"""What a training method sees and what it returns: pure, serialisable, the same for every method.
+
+A round is evaluate -> plan -> train -> evaluate. Methods are files in `methods/` with `plan(observed,
+options)`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from .errors import BadInputError
+from .records import Record
+
+
+class Item(Record, frozen=True, gc=False):
+    """One training example of a pool: its skills, and what is known of it."""
+
+    id: str
+    skills: tuple[str, ...]
+    loss: float | None = None  # of the student, before training on it
+    full_marks: bool = True  # composition from examples takes only such texts
+
+
+class Miss(Record, frozen=True, gc=False):
+    """A difficult question and the skills that the student lacked (STAT's missing-skill profile)."""
+
+    question: str
+    skills: tuple[str, ...]
+
+
+class Observed(msgspec.Struct, frozen=True):
+    """All that a method may ask for; empty where a run does not have it."""
+
+    skills: tuple[str, ...]  # that can be trained
+    pool: tuple[Item, ...] = ()
+    losses: tuple[
+        tuple[float, ...], ...
+    ] = ()  # a row per evaluation so far, oldest first; a column per target
+    targets: tuple[str, ...] = ()  # evaluated skills; empty: the trained ones
+    graph: tuple[tuple[float, ...], ...] = ()  # row i helps column j
+    misses: tuple[Miss, ...] = ()
+    round: int = 0  # from 0
+    rounds: int = 1
+
+
+class Planned(msgspec.Struct, frozen=True):
+    """What to train on next: a mixture over skills, or items in order (with repetition), or both."""
+
+    method: str
+    source: str  # paper and equation
+    mixture: dict[str, float]  # share of each skill; sums to 1
+    items: tuple[str, ...] = ()  # ids of the pool's items
+    options: dict[str, Any] = {}
+    deviations: tuple[str, ...] = ()  # from the paper, in words
+
+
+def normalised(weights: Mapping[str, float]) -> dict[str, float]:
+    """Return weights as shares that sum to 1; raises BadInputError where they cannot."""
+    total = sum(weights.values())
+    if not weights or not total > 0 or min(weights.values()) < 0:
+        raise BadInputError("A mixture needs at least one skill with a weight above 0 and none below.")
+    return {skill: weight / total for skill, weight in weights.items()}
+
+
+def skill_map(observed: Observed) -> dict[str, list[Item]]:
+    """Return the pool's items by skill, in its order; raises BadInputError for a pool without skills."""
+    found: dict[str, list[Item]] = {skill: [] for skill in observed.skills}
+    for item in observed.pool:
+        for skill in item.skills:
+            if skill in found:
+                found[skill].append(item)
+    if not any(found.values()):
+        raise BadInputError(
+            "No item of the pool carries a skill that the run knows; each needs 'skills' with ids or "
+            "names of the domain."
+        )
+    return found
+
+
+def shares(items: Sequence[Item]) -> dict[str, float]:
+    """Return the share of each skill among the items' skills: the realised mixture."""
+    counts = Counter(skill for item in items for skill in item.skills)
+    return normalised({skill: float(n) for skill, n in sorted(counts.items())})
+
+
+def drawn(items: Sequence[Item], budget: int, seed: int) -> list[Item]:
+    """Return `budget` items, each once before any again, in random order.
+
+    Raises BadInputError for an empty slice.
+    """
+    if not items:
+        raise BadInputError("There is no item to draw from: the slice that the method chose is empty.")
+    rng = random.Random(seed)  # noqa: S311  repeatable, no secret
+    found: list[Item] = []
+    while len(found) < budget:
+        found += rng.sample(items, min(len(items), budget - len(found)))
+    return found
+
+
+def drawn_by_mixture(observed: Observed, mixture: Mapping[str, float], budget: int, seed: int) -> list[Item]:
+    """Return `budget` items by drawing a skill from the mixture and then an item that carries it."""
+    by_skill = {skill: items for skill, items in skill_map(observed).items() if items}
+    weights = normalised({skill: mixture.get(skill, 0.0) for skill in by_skill})
+    rng = random.Random(seed)  # noqa: S311  repeatable, no secret
+    names = list(weights)
+    chosen = rng.choices(names, [weights[n] for n in names], k=budget)
+    return [rng.choice(by_skill[skill]) for skill in chosen]

@@ -1,0 +1,117 @@
+"""`skillmix adapt`: from a run and a pool to chat data and a mixture."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from .server import ROOT, one_sentence, skillmix
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a weak student's run, a teacher's run, and their store."""
+    folder = tmp_path_factory.mktemp("adapt")
+    weak = f"embedded/{ROOT}/results/devices/checkpoints/400"
+    for student, name in ((weak, "weak"), ("teacher/devices", "teacher")):
+        options = ["--student", student, "--split", "train", "-k", "1,2", "-n", 40, "--out", name]
+        assert skillmix("run", *options, cwd=folder).code == 0
+    return folder
+
+
+def test_what_was_missed_is_trained(place: Path) -> None:
+    """STAT-Sel's data are chat messages of the harness's own prompts, and its mixture follows the misses."""
+    options = ["--run", "weak", "--pool", "teacher", "--out", "next", "-n", 60, "--json"]
+    done = skillmix("adapt", "stat_sel", *options, cwd=place)
+    assert done.code == 0, done.err
+    rows = [json.loads(line) for line in (place / "next" / "train.jsonl").read_text().splitlines()]
+    assert len(rows) == done.json["examples"] == 60
+    assert {tuple(m["role"] for m in row["messages"]) for row in rows} == {("user", "assistant")}
+    assert all(row["messages"][0]["content"].startswith("Write one short, natural piece") for row in rows)
+    assert json.loads((place / "next" / "mixture.json").read_text()) == done.json
+    assert sum(done.json["realised"].values()) == pytest.approx(1)
+    missed = {s for row in rows for s in row["skills"]}
+    assert missed <= set(done.json["mixture"])
+
+
+def test_the_same_again(place: Path) -> None:
+    """The same command writes the same bytes."""
+    for name in ("one", "two"):
+        options = ["--pool", "teacher", "--out", name, "-n", 30, "--seed", 4]
+        assert skillmix("adapt", "skill_composition", *options, "--set", "most=1", cwd=place).code == 0
+    files = [(place / name / "train.jsonl").read_bytes() for name in ("one", "two")]
+    assert files[0] == files[1]
+
+
+def test_a_graph_steers(place: Path) -> None:
+    """Skill-It takes its graph from a file, and trains more on the skill that helps."""
+    graph = {"skills": ["anaphora", "rhyme"], "rows": [[1, 0.5], [0, 1]]}
+    (place / "graph.json").write_text(json.dumps(graph))
+    options = [
+        "--run",
+        "weak",
+        "--pool",
+        "teacher",
+        "--graph",
+        "graph.json",
+        "--out",
+        "it",
+        "-n",
+        20,
+        "--json",
+    ]
+    done = skillmix("adapt", "skill_it", *options, "--set", "eta=2", cwd=place)
+    assert done.code == 0, done.err
+    assert set(done.json["mixture"]) == {"anaphora", "rhyme"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nope"], ["nope", "stat-sel"]),
+        (["stat_sel", "--pool", "teacher"], ["questions that the student failed"]),
+        (["stat_sel", "--run", "weak"], ["carries a skill"]),
+        (["skill_it", "--run", "weak", "--pool", "teacher"], ["--graph"]),
+        (["skill_it", "--run", "weak", "--graph", "none.json"], ["none.json"]),
+        (["stat_sel", "--run", "weak", "--pool", "teacher", "--set", "per=3"], ["per", "per_skill"]),
+        (["uniform_items", "--pool", "broken.jsonl"], ["broken.jsonl", "'text'"]),
+        (["uniform_items", "--pool", "teacher", "--set", "x"], ["name=value"]),
+    ],
+    ids=lambda found: " ".join(found)[:40],
+)
+def test_what_is_missing_is_said(place: Path, arguments: list[str], words: list[str]) -> None:
+    """A method without what it needs says so in one sentence, and writes nothing."""
+    (place / "broken.jsonl").write_text('{"topic": "x"}\n')
+    done = skillmix("adapt", *arguments, "--out", "none", cwd=place)
+    assert done.code == 2
+    one_sentence(done, *words)
+    assert not (place / "none").exists()
+
+
+def simulations() -> ModuleType:
+    """Return the experiment's module."""
+    path = ROOT / "experiments" / "adaptive" / "simulations.py"
+    spec = importlib.util.spec_from_file_location("simulations", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_skill_it_in_its_own_world() -> None:
+    """In the world that Skill-It assumes it beats all arms; in another, with a wrong graph, it does not."""
+    assumed, wrong, right = simulations().skill_it_table().values()
+    assert list(assumed.values()) == pytest.approx([0.195, 0.114, 0.110, 0.091, 0.089], abs=6e-4)
+    assert wrong["skill_it"] > wrong["stratified"] > right["skill_it"]
+
+
+def test_stat_in_a_world_of_mastery() -> None:
+    """STAT-Sel beats hard-only, which beats uniform, at equal picks, with and without noise in the labels."""
+    for arms in simulations().stat_table(seeds=3).values():
+        mean = {arm: sum(values) / 3 for arm, values in arms.items()}
+        assert mean["STAT-Sel"] > mean["hard only"] > mean["uniform"] > mean["before"]
