@@ -19,6 +19,8 @@ from .runs import Run, write_file
 from .training.student import Student, convert
 from .training.trainer import Course, Step, train
 
+ROUNDS = "each round starts a new optimiser, and its rate rises and falls by itself"
+NEWEST = "a round follows the losses measured right before it; the paper's first round has none to follow"
 CHECKS = 8  # texts of each skill kept apart from the pool, to measure the skill's loss on
 
 
@@ -134,7 +136,7 @@ def _trained(
         checkpoint=str(folder),
         plan=planned.source,
         options=planned.options,
-        deviations=planned.deviations,
+        deviations=(*planned.deviations, ROUNDS, *([NEWEST] if planned.method == "skill_it" else [])),
         mixture=planned.mixture,
         realised=shares([e.item for e in chosen]),
         examples=last.seen,

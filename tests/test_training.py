@@ -210,3 +210,11 @@ def test_a_loop_writes_its_report_and_goes_on(torch: Any, pool: list[Example], t
     assert Loop(setup, asked, tmp_path).go(pool, None, lambda *_: None) == first
     with pytest.raises(BadInputError, match="cannot be trained"):
         Loop(Setup(start="openai/x", domain="devices", method="stat_sel"), asked, tmp_path)
+
+
+def test_the_teacher_of_strings_is_always_right() -> None:
+    """Its texts earn full marks at any depth, so they can be trained on."""
+    from skillmix_eval.evaluate import run, run_figures
+
+    done = run(student={"model": "teacher/strings"}, domain="strings", k=(1, 3), n=20)
+    assert [r.metrics["full_marks"].estimate.value for r in run_figures(done).by_k] == [1.0, 1.0]

@@ -22,6 +22,7 @@ from skillmix_eval.domain import load_domain
 from skillmix_eval.evaluate import run, run_figures
 from skillmix_eval.methods import skill_composition
 from skillmix_eval.mixing import Observed
+from skillmix_eval.stats import wilson
 from skillmix_eval.training.pool import write_taught
 from skillmix_eval.training.student import Student, convert
 from skillmix_eval.training.trainer import Course, Step, train
@@ -74,15 +75,15 @@ def measured(folder: Path) -> dict[str, dict[str, float]]:
     return found
 
 
-def interval(values: list[float]) -> str:
-    """Return mean and 95 % t interval over seeds."""
-    from scipy import stats
+def interval(values: list[float], n: int) -> str:
+    """Return the mean over seeds, its Wilson interval for n questions, and each seed's figure.
 
-    x = np.array(values)
-    if len(x) < 2:
-        return f"{x.mean():.2f}"
-    half = stats.t.ppf(0.975, len(x) - 1) * x.std(ddof=1) / len(x) ** 0.5
-    return f"{x.mean():.2f} [{max(0.0, x.mean() - half):.2f}, {min(1.0, x.mean() + half):.2f}]"
+    The seeds answer the same questions, so they are not counted as more of them.
+    """
+    mean = float(np.mean(values))
+    low, high = wilson(mean, n)
+    each = f" ({', '.join(f'{v:.2f}' for v in values)})" if len(values) > 1 else ""
+    return f"{mean:.2f} [{low:.2f}, {high:.2f}]{each}"
 
 
 def table(done: list[Any], start: Any, metric: str) -> list[str]:
@@ -91,12 +92,13 @@ def table(done: list[Any], start: Any, metric: str) -> list[str]:
         "| split | arm | seeds | " + " | ".join(f"k = {k}" for k in range(1, 6)) + " |",
         "|---" * 8 + "|",
     ]
-    for split, (ks, _) in SPLITS.items():
+    for split, (ks, n) in SPLITS.items():
         for arm in ("start", *ARMS):
             rows = [start] if arm == "start" else [d["figures"] for d in done if d["arm"] == arm]
             if rows:
                 cells = [
-                    interval([r[split][f"{k}{metric}"] for r in rows]) if k in ks else "" for k in range(1, 6)
+                    interval([r[split][f"{k}{metric}"] for r in rows], n) if k in ks else ""
+                    for k in range(1, 6)
                 ]
                 lines.append(f"| {split} | {arm} | {len(rows)} | {' | '.join(cells)} |")
     return lines
@@ -115,7 +117,8 @@ def report(done: list[Any], start: Any, options: argparse.Namespace) -> None:
         + "; ".join(f"{a} {', '.join(f'{t:,}' for t in b)}" for a, b in budgets.items())
         + ". Greedy texts, int8, graded by code, questions of seed 0: "
         + ", ".join(f"{s} {n} for each k" for s, (_, n) in SPLITS.items())
-        + ". Means with 95 % t intervals over training seeds; the questions are the same for all.",
+        + ". Means over training seeds with 95 % Wilson intervals for these questions, and each seed's figure where there are "
+        "several; the questions are the same for all.",
         "",
         "## Full marks",
         "",
