@@ -95,9 +95,8 @@ def main() -> None:
     for flag in ("", "--json", "--markdown"):
         command = ["-m", "skillmix_eval", "report", str(folder), *flag.split()]
         wall, cpu, memory = measured([sys.executable, *command])
-        lines.append(
-            f"| `skillmix report FOLDER {flag}`".rstrip() + f" | {wall:.1f} | {cpu:.1f} | {memory:.2f} |"
-        )
+        shown = f"skillmix report FOLDER {flag}".strip()
+        lines.append(f"| `{shown}` | {wall:.1f} | {cpu:.1f} | {memory:.2f} |")
     size = (folder / "samples.parquet").stat().st_size / 1e6
     lines += [
         "",

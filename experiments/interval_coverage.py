@@ -184,7 +184,7 @@ def markdown(rows: list[dict[str, Any]], command: str) -> str:
         "",
         f"`{command}`. Clopper-Pearson: mean width of the exact binomial interval at the same n; for new "
         "skills at the n of independent questions that would vary as much, p (1 - p) / Var, which only a "
-        "simulation knows (of twenty times as many draws).",
+        "simulation knows (of twenty times as many draws). Crossed skills: a twentieth of the draws.",
         "",
         f"Lowest coverage: **{worst['coverage']:.3f}** ({worst['case']}, n = {worst['n']}). Wider on average than "
         f"Clopper-Pearson: {len(wider)} of {sum(r['clopper_pearson'] is not None for r in rows)}"

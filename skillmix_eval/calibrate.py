@@ -18,7 +18,7 @@ from .errors import BadInputError
 from .evaluate import report_files
 from .figures import ITEMS
 from .labels import COLUMNS, Label
-from .records import Question, Sample, skill_item
+from .records import Question, skill_item
 from .runs import Run, redacted, write_file
 
 SHEET = "to_label.csv"
@@ -94,11 +94,6 @@ def sheet(run: Run, found: Calibration, show_private: bool = False) -> bytes:
             row = [key(sample), item, "", "me", "", "", *asked, sample.text.text]
             writer.writerow([_harmless(cell) for cell in row])
     return out.getvalue().encode()
-
-
-def todo(run: Run, found: Calibration) -> list[Sample]:
-    """Return the drawn texts, which are to be labelled."""
-    return drawn(run.samples, found)
 
 
 def _asked(question: Question, item: str) -> tuple[str, str]:

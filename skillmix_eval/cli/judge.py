@@ -90,6 +90,7 @@ def calibrate(
       skillmix calibrate results/runs/A --labels results/labels.sqlite
     """
     from .. import calibrate as calibrating
+    from ..calibrated import drawn
     from ..labels import read_labels
     from ..runs import read_run, write_file
 
@@ -103,7 +104,7 @@ def calibrate(
     calibrating.write(folder, run, found, show_private)
     if not found.truth:
         write_file(folder / calibrating.SHEET, calibrating.sheet(run, found, show_private))
-        many = len(calibrating.todo(run, found))
+        many = len(drawn(run.samples, found))
         if json:
             sys.stdout.write(msgspec.json.encode({"drawn": many, "sheet": calibrating.SHEET}).decode() + "\n")
             return

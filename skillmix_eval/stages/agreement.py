@@ -18,7 +18,9 @@ def agreements(samples: Sequence[Sample]) -> tuple[Agreement, ...]:
     Code is no judge here, and the sentence limit, which code counts, is left out.
     """
     names = sorted({g.judge for s in samples for g in s.gradings if not g.judge.startswith("rules/")})
-    rows = [_row(f"Own gradings of {name}", samples, _own(name)) for name in names]
+    short = {name: name.partition(";")[0] for name in names}
+    shown = short if len(set(short.values())) == len(names) else {name: name for name in names}
+    rows = [_row(f"Own gradings of {shown[name]}", samples, _own(name)) for name in names]
     if len(names) > 1:
         rows.append(_row("Judges with each other", samples, _across(names)))
     return tuple(row for row in rows if row)
