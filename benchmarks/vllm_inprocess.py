@@ -95,7 +95,7 @@ def main() -> None:
         for which in found:
             command = [sys.executable, __file__, *sys.argv[1:], "--which", which]
             out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-            result = json.loads(out.rpartition("RESULT ")[2])
+            result = json.loads(out.rpartition("RESULT ")[2].splitlines()[0])
             found[which] += result["seconds"]
             tokens[which] = result["tokens"]
     medians = {which: statistics.median(times) for which, times in found.items()}

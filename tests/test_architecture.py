@@ -67,6 +67,7 @@ LAYERS = [
     },
     {"board_page", "pair_page", "shelf"},
     {"view", "adapt", "training"},
+    {"rounds"},
     {"loop"},
     {"cli", "lm_eval_plugin"},
     {"__main__"},

@@ -67,7 +67,7 @@ def lists(tmp_path: Path) -> list[object]:
 def test_private_words_are_nowhere(tmp_path: Path, lists: list[object]) -> None:
     """A run on private lists writes and prints none of their words, in any form."""
     with Server() as server:
-        options = [*lists, *models(server), "--store", "store.sqlite", "--out", "run"]
+        options = [*lists, *models(server), "--anchors", 0, "--store", "store.sqlite", "--out", "run"]
         printed = [skillmix("run", *options, *form, cwd=tmp_path) for form in ([], ["--json"])]
         assert all(MARK in c.prompt for c in server.calls)
     printed += [skillmix("report", "run", *form, cwd=tmp_path) for form in ([], ["--json"], ["--markdown"])]

@@ -67,7 +67,7 @@ def test_an_adapter_on_its_base(tmp_path: Path) -> None:
     """A folder with an adapter is served on its base model: one of zeros scores as the base does."""
     scores = []
     for name in (embedded.PACKAGED, make_adapter(tmp_path / "adapter")):
-        done = run(tmp_path, "--student", f"vllm/{name}", "--json", "--out", Path(name).name)
+        done = run(tmp_path, "--student", f"vllm/{name}", "--json", "--out", f"run-{len(scores)}")
         assert done.returncode == 0, done.stderr
         scores.append(json.loads(done.stdout))
     base, adapted = scores

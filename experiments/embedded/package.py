@@ -9,25 +9,15 @@ half precision, which the engine turns into int8 or float32 when it loads them.
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 from pathlib import Path
 
-from ctranslate2.converters import TransformersConverter
+from skillmix_eval.training.student import convert
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 PACKAGED = ROOT / "skillmix_eval" / "models" / "embedded"
 EARLIER = ROOT / "results" / "devices" / "checkpoints"
-
-
-def convert(folder: Path) -> None:
-    """Write CTranslate2's conversion of a checkpoint into its folder ct2."""
-    TransformersConverter(str(folder)).convert(str(folder / "ct2"), quantization="float16", force=True)
-    settings = folder / "ct2" / "config.json"
-    content = json.loads(settings.read_text(encoding="utf-8"))
-    content["bos_token"] = content["eos_token"]  # never used, but the engine loads no model without one
-    settings.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def package(steps: Path) -> None:

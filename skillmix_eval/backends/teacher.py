@@ -20,7 +20,7 @@ def create(settings: ModelSpec, model: str) -> TeacherBackend:  # noqa: ARG001  
         teacher = importlib.import_module(f"{__package__.rsplit('.', 1)[0]}.domains.{model}.teacher")
     except ModuleNotFoundError:
         raise BadInputError(
-            f"The domain '{model}' has no teacher; teacher/devices is the one there is."
+            f"The domain '{model}' has no teacher; teacher/devices and teacher/strings are there."
         ) from None
     return TeacherBackend(model, teacher.compose)
 

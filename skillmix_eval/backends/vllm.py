@@ -114,7 +114,8 @@ class VllmBackend:
         try:
             arguments = self._vllm.AsyncEngineArgs(**self._arguments)
             self._engine = self._vllm.AsyncLLMEngine.from_engine_args(arguments)
-            self._own = self._engine.model_config.try_get_generation_config()
+            self._own = self._engine.model_config.try_get_generation_config()  # from the disk: once
+            self._usual = self._engine.model_config.get_diff_sampling_param()
             self._tokenizer = self._engine.get_tokenizer()
         except Exception as error:  # each library has its own kinds of errors
             raise self._fault("cannot be loaded", error) from None
@@ -140,9 +141,7 @@ class VllmBackend:
 
     def _settings(self, request: Request) -> Any:
         """Return the model's own sampling settings with the request's in place of them."""
-        settings = self._vllm.SamplingParams.from_optional(
-            **self._engine.model_config.get_diff_sampling_param()
-        )
+        settings = self._vllm.SamplingParams.from_optional(**self._usual)
         if not self._own.get("do_sample"):
             settings.temperature = 0.0  # as transformers reads a generation_config that does not say
         if request.temperature is not None:

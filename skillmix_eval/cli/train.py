@@ -12,7 +12,8 @@ import rich_click as click
 from . import options, show
 
 
-def _options(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
+def method_options(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
+    """Return the options given as name=value."""
     import yaml
 
     found: dict[str, Any] = {}
@@ -49,7 +50,7 @@ def _options(ctx: click.Context, param: click.Parameter, given: tuple[str, ...])
     "--set",
     "settings",
     multiple=True,
-    callback=_options,
+    callback=method_options,
     metavar="NAME=VALUE",
     help="An option of the method.",
 )

@@ -6,6 +6,8 @@ D(1,2,3). The question is whether k beyond those trained, and held-out categorie
 
 from __future__ import annotations
 
+import random
+
 from ..errors import BadInputError
 from ..mixing import Observed, Planned, drawn, shares
 
@@ -24,6 +26,7 @@ def plan(observed: Observed, budget: int, seed: int = 0, most: int = 3) -> Plann
     for at, k in enumerate(sizes):
         part = budget // len(sizes) + (at < budget % len(sizes))
         items += drawn([i for i in fit if len(i.skills) == k], part, seed + k) if part else []
+    random.Random(seed).shuffle(items)  # noqa: S311  repeatable, no secret
     deviations = ("parts of equal size; the paper takes all texts that earned full marks",)
     return Planned(
         "skill_composition", SOURCE, shares(items), tuple(i.id for i in items), {"most": most}, deviations

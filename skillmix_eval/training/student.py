@@ -1,0 +1,128 @@
+"""A student in training: loading, what it sees of an example, its losses, checkpoints that others load."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import BackendError, BadInputError
+from ..records import Message
+
+Example = tuple[list[int], int]  # token ids of prompt and text, length of the prompt
+_WEIGHTS = {".safetensors", ".bin", ".pt"}
+_LOSS_BATCH = 64
+
+
+def libraries() -> tuple[Any, Any]:
+    """Return torch and transformers; raises BackendError where the extra `train` is missing."""
+    try:
+        import torch
+        import transformers
+    except ImportError as error:
+        raise BackendError(
+            f"Training needs {error.name}, which is not installed; pip install 'skillmix-eval[train]' "
+            "brings it."
+        ) from None
+    return torch, transformers
+
+
+class Student:
+    """A causal language model with its tokenizer, from a folder in Hugging Face layout."""
+
+    def __init__(self, folder: Path, device: str | None = None) -> None:
+        self.torch, transformers = libraries()
+        if not (folder / "config.json").is_file():
+            raise BadInputError(f"{folder} is no checkpoint; it needs config.json, weights and a tokenizer.")
+        self.device = device or ("cuda" if self.torch.cuda.is_available() else "cpu")
+        transformers.utils.logging.disable_progress_bar()
+        try:
+            self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+            loaded = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=self.torch.float32)
+        except Exception as error:  # each library has its own kinds of errors
+            raise BackendError(
+                f"The checkpoint {folder} cannot be loaded: {' '.join(str(error).split())[:300]}"
+            ) from None
+        if not self.tokenizer.chat_template:
+            raise BadInputError(f"{folder} has no chat template, so it cannot be trained on chats.")
+        self.folder, self.model = folder, loaded.to(self.device)
+
+    def examples(self, chats: Sequence[Sequence[Message]]) -> list[Example]:
+        """Return what the student sees of chats whose last message is its own, its end token after it."""
+        asked = [
+            self.tokenizer.apply_chat_template(
+                [{"role": m.role, "content": m.content} for m in chat[:-1]],
+                add_generation_prompt=True,
+                tokenize=False,
+            )
+            for chat in chats
+        ]
+        first = self.tokenizer(asked, add_special_tokens=False)["input_ids"]
+        ended = [chat[-1].content + self.tokenizer.eos_token for chat in chats]
+        second = self.tokenizer(ended, add_special_tokens=False)["input_ids"]
+        return [(a + b, len(a)) for a, b in zip(first, second, strict=True)]
+
+    def token_losses(self, batch: Sequence[Example]) -> tuple[Any, Any]:
+        """Return the loss of every token of the replies, in nats, and the row of each; both (tokens,).
+
+        Prompts are no targets, and padding is on the right.
+        """
+        torch = self.torch
+        width = max(len(ids) for ids, _ in batch)
+        inputs = torch.zeros(len(batch), width, dtype=torch.long)
+        targets = torch.full((len(batch), width), -100)
+        for row, (ids, start) in enumerate(batch):
+            inputs[row, : len(ids)] = torch.tensor(ids)
+            targets[row, start - 1 : len(ids) - 1] = torch.tensor(ids[start:])
+        inputs, targets = inputs.to(self.device), targets.to(self.device)
+        wanted = targets != -100
+        hidden = self.model.base_model(input_ids=inputs, use_cache=False).last_hidden_state[wanted]
+        logits = self.model.lm_head(hidden).float()  # of the texts alone: most of the time is spent here
+        losses = torch.nn.functional.cross_entropy(logits, targets[wanted], reduction="none")
+        return losses, wanted.nonzero()[:, 0]
+
+    def losses(self, examples: Sequence[Example]) -> list[float]:
+        """Return each example's mean loss per token of its text, in nats."""
+        found: list[float] = []
+        self.model.eval()
+        with self.torch.inference_mode():
+            for at in range(0, len(examples), _LOSS_BATCH):
+                batch = examples[at : at + _LOSS_BATCH]
+                losses, rows = self.token_losses(batch)
+                sums = self.torch.zeros(len(batch), device=losses.device).index_add_(0, rows, losses)
+                counts = self.torch.bincount(rows, minlength=len(batch))
+                found += (sums / counts).tolist()
+        return found
+
+    def save(self, folder: Path) -> None:
+        """Write a folder that transformers, vLLM and lm-eval load, whole or not at all.
+
+        Weights are in half precision; everything else is as it was in the student's own folder.
+        """
+        part = folder.with_name(folder.name + ".part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        state = {n: t.detach().cpu().half().contiguous() for n, t in self.model.state_dict().items()}
+        self.model.save_pretrained(part, state_dict=state)
+        for path in self.folder.iterdir():
+            if path.is_file() and path.suffix not in _WEIGHTS and not path.name.endswith(".index.json"):
+                shutil.copyfile(path, part / path.name)
+        settings = json.loads((part / "config.json").read_text(encoding="utf-8"))
+        settings["dtype"] = "float16"
+        (part / "config.json").write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
+        shutil.rmtree(folder, ignore_errors=True)
+        part.rename(folder)
+
+
+def convert(folder: Path) -> None:
+    """Write CTranslate2's conversion of a checkpoint into its folder ct2, which `embedded/<folder>` loads."""
+    libraries()
+    from ctranslate2.converters import TransformersConverter
+
+    TransformersConverter(str(folder)).convert(str(folder / "ct2"), quantization="float16", force=True)
+    settings = folder / "ct2" / "config.json"
+    content = json.loads(settings.read_text(encoding="utf-8"))
+    content["bos_token"] = content["eos_token"]  # never used, but the engine loads no model without one
+    settings.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
