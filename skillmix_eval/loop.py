@@ -66,7 +66,7 @@ class Loop:
         self, pool: Sequence[Example], graph: Graph | None, on_step: Callable[[int, Step], None]
     ) -> Outcomes:
         """Go round, and write loop.json, report.md and progress.svg."""
-        claim(self.out, self.setup)
+        claim(self.out, self.setup, self.asked, pool, graph)
         domain = load_domain(self.setup.domain)
         data = split(pool, [s.id for s in domain.part("train")[0]], self.setup.seed)
         kept, turns, progress = self.start, list[Turn](), list[dict[str, float]]()
