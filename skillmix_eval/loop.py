@@ -156,10 +156,10 @@ def report(done: Outcomes, setup: Setup, asked: Asked) -> str:
         cells = _cells(done.final)
         row = ("start against last kept, fresh questions", "", "", *cells, "")
         lines.append(f"| {' | '.join(map(str, row))} |")
-    lines += ["", f"Kept: {done.kept}", ""]
+    lines += ["", f"Kept: {done.kept}"]
+    lines += ["", f"Method: {done.turns[0].trained.plan}. Skills' progress: progress.svg."]
     for words in dict.fromkeys(d for t in done.turns for d in t.trained.deviations):
         lines.append(f"Not as in the paper: {words}.")
-    lines += ["", f"Method: {done.turns[0].trained.plan}. Skills' progress: progress.svg."]
     return "\n".join(lines) + "\n"
 
 
