@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import msgspec
 
@@ -26,6 +26,7 @@ MOST_CALLS = 50_000  # in one batch, as OpenAI and others allow
 _MOST_BYTES = 150_000_000  # of its file; 200 MB are allowed
 _QUIET = 0.2  # seconds without a new call after which all that is to come in this round is there
 _FIRST_LOOK, _LATER, _SLOWEST = 0.2, 1.5, 30.0  # seconds to the first look at a batch; each wait is longer
+_SETTLE = 2.0  # seconds in which a batch that is being made gets its id
 _ROUNDS = 4  # how often one call is put into a batch before it counts as failed
 _LOST = 20  # failures to reach the server, one after another, while a batch is under way
 _URL = "/v1/chat/completions"
@@ -159,6 +160,9 @@ class BatchBackend:
 
     async def _resumed(self, file: str, batch: str, keys: Sequence[str]) -> None:
         """Go on with an earlier run's batch; where that run was killed too early to note its id, find it."""
+        if not batch:
+            await asyncio.sleep(_SETTLE)  # another process may be making it at this moment
+            batch = next((b for f, b, _ in self._ledger.under_way(self._who) if f == file), "")
         if not batch:
             listed = await self._ask(lambda c: c.batches.list(limit=100))
             batch = next((b.id for b in listed.data if b.input_file_id == file), "")
@@ -320,7 +324,11 @@ def by_files(
     backends: Sequence[Backend | None], store: Store, say: Callable[[str], None]
 ) -> list[Backend | None]:
     """Return the backends with those that can send files doing so; raises BadInputError where none can."""
-    able = [b is not None and hasattr(b, "line") for b in backends]
-    if not any(able):
+    able = [b for b in backends if b is not None and hasattr(b, "line")]
+    if not able:
         raise BadInputError("--batch is for models at an endpoint (openai/...), and this run asks none.")
-    return [BatchBackend(b, store, say) if yes else b for b, yes in zip(backends, able, strict=True)]  # type: ignore[arg-type]
+    first = {msgspec.json.encode(b.identity, order="deterministic"): b for b in reversed(able)}
+    # a judge that is the student's own model shares its batches
+    made = {key: BatchBackend(cast(FileBackend, b), store, say) for key, b in first.items()}
+    keys = (msgspec.json.encode(b.identity, order="deterministic") if b else b"" for b in backends)
+    return [made.get(key, b) for key, b in zip(keys, backends, strict=True)]

@@ -66,7 +66,7 @@ class Loop:
         self, pool: Sequence[Example], graph: Graph | None, on_step: Callable[[int, Step], None]
     ) -> Outcomes:
         """Go round, and write loop.json, report.md and progress.svg."""
-        claim(self.out, self.setup)
+        claim(self.out, self.setup, self.asked, pool, graph)
         domain = load_domain(self.setup.domain)
         data = split(pool, [s.id for s in domain.part("train")[0]], self.setup.seed)
         kept, turns, progress = self.start, list[Turn](), list[dict[str, float]]()
@@ -156,10 +156,10 @@ def report(done: Outcomes, setup: Setup, asked: Asked) -> str:
         cells = _cells(done.final)
         row = ("start against last kept, fresh questions", "", "", *cells, "")
         lines.append(f"| {' | '.join(map(str, row))} |")
-    lines += ["", f"Kept: {done.kept}", ""]
+    lines += ["", f"Kept: {done.kept}"]
+    lines += ["", f"Method: {done.turns[0].trained.plan}. Skills' progress: progress.svg."]
     for words in dict.fromkeys(d for t in done.turns for d in t.trained.deviations):
         lines.append(f"Not as in the paper: {words}.")
-    lines += ["", f"Method: {done.turns[0].trained.plan}. Skills' progress: progress.svg."]
     return "\n".join(lines) + "\n"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -60,11 +61,18 @@ class Data(msgspec.Struct, frozen=True):
     checks: tuple[Example, ...]
 
 
-def claim(out: Path, setup: Setup) -> None:
-    """Note what a folder is of; raises BadInputError where it is of something else."""
-    note, own = out / "setup.json", msgspec.json.format(msgspec.json.encode(setup, order="deterministic"))
+def claim(out: Path, setup: Setup, *data: Any) -> None:
+    """Note what a folder is of: settings, and a hash of the data.
+
+    Raises BadInputError where it is of something else.
+    """
+    digest = hashlib.blake2b(msgspec.json.encode(data, order="deterministic"), digest_size=8).hexdigest()
+    whole = {"setup": setup, "data": digest}
+    note, own = out / "setup.json", msgspec.json.format(msgspec.json.encode(whole, order="deterministic"))
     if note.is_file() and note.read_bytes() != own:
-        raise BadInputError(f"{out} is of a training with other settings (setup.json); choose another --out.")
+        raise BadInputError(
+            f"{out} is of a training with other settings or data (setup.json); choose another --out."
+        )
     write_file(note, own)
 
 
@@ -158,9 +166,9 @@ def train_rounds(
 
     Each round's rate rises and falls by itself. Killed, the same call goes on where it was.
     """
-    claim(out, setup)
     observed = observed_of(run, domain_of(run, setup.domain), graph)
     observed = msgspec.structs.replace(observed, losses=(), rounds=setup.rounds)
+    claim(out, setup, pool, observed)
     data = split(pool, observed.skills, setup.seed)
     start, done = Path(setup.start), list[Trained]()
     for number in range(1, setup.rounds + 1):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from skillmix_eval.backends.openai import OpenAIBackend
-from skillmix_eval.batches import BatchBackend
+from skillmix_eval.batches import BatchBackend, by_files
 from skillmix_eval.calls import Caller
 from skillmix_eval.errors import BackendError, CallFailedError
 from skillmix_eval.records import Message, Reply, Request
@@ -206,3 +206,17 @@ def test_batches_of_what_needs_none(tmp_path: Path) -> None:
     done = skillmix("run", "-n", 1, "-k", 1, "--batch", "--out", "run", cwd=tmp_path)
     assert done.code == 2
     one_sentence(done, "--batch", "openai/")
+
+
+def test_a_model_that_grades_itself(tmp_path: Path) -> None:
+    """A judge that is the student's own model at the same address shares its batches; another has its own."""
+    store = Store(tmp_path / "store.sqlite")
+    models = [ModelSpec(model=f"openai/{name}", base_url="http://localhost:1/v1") for name in ("a", "a", "b")]
+    live = [OpenAIBackend(m, m.model.partition("/")[2], "key") for m in models]
+    student, judge, other = by_files(live, store, said.append)
+    assert student is judge
+    assert student is not other
+    for backend in (student, judge, other):
+        assert backend is not None
+        asyncio.run(backend.aclose())
+    store.close()

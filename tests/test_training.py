@@ -82,10 +82,12 @@ def test_texts_kept_apart_cover_each_skill_and_are_never_trained_on(pool: list[E
 def test_a_folder_of_another_training_is_refused(tmp_path: Path) -> None:
     """Rounds of two trainings never mix."""
     setup = Setup(start="a", domain="devices", method="uniform_items")
-    claim(tmp_path, setup)
-    claim(tmp_path, setup)
+    claim(tmp_path, setup, ["a pool"])
+    claim(tmp_path, setup, ["a pool"])
     with pytest.raises(BadInputError, match="other settings"):
-        claim(tmp_path, Setup(start="b", domain="devices", method="uniform_items"))
+        claim(tmp_path, Setup(start="b", domain="devices", method="uniform_items"), ["a pool"])
+    with pytest.raises(BadInputError, match="or data"):
+        claim(tmp_path, setup, ["another"])
 
 
 def test_the_picture_shows_each_figure_and_escapes_names() -> None:
