@@ -1,0 +1,173 @@
+"""Inspect AI's front end: `inspect eval skillmix_eval/language -T k=3` asks our questions and grades with our rubric.
+
+Texts, batches, caching, resume and the viewer are Inspect's; prompts, reading, grading and scores are the same
+pure halves as everywhere. The judge is the model role `grader` (--model-role grader=openai/gpt-4.1). A text without a score
+is NaN, which the metrics leave out; `coverage` counts it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from inspect_ai import Task, task
+from inspect_ai.dataset import MemoryDataset, Sample
+from inspect_ai.model import (
+    ChatMessage,
+    ChatMessageSystem,
+    ChatMessageUser,
+    GenerateConfig,
+    ModelOutput,
+    ResponseSchema,
+    get_model,
+)
+from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, grouped, metric, scorer
+from inspect_ai.solver import Generate, Solver, TaskState, solver
+
+from .evaluate import Setting, prepare
+from .figures import METRICS
+from .plugins import load_graders
+from .records import Question, Reply, Request, Usage
+from .spec import ModelSpec, make_spec
+from .stages.generate import read_text
+from .stages.grade import grade
+from .stages.prompt import draft_request, refine_request
+from .stages.score import score
+from .stats import estimate
+
+_STOPS = {"max_tokens": "length", "model_length": "length", "content_filter": "refusal"}
+_STUDENT = ModelSpec(model="inspect/model")
+
+
+@task
+def devices(k: str | int = "1-5", n: int = 100, seed: int = 0, split: str = "all") -> Task:
+    """Rhetorical and logical figures that code verifies; no judge, no cost of grading."""
+    return _task({"domain": "devices", "k": k, "n": n, "seed": seed, "split": split})
+
+
+@task
+def strings(k: str | int = "1-4", n: int = 100, seed: int = 0, split: str = "all") -> Task:
+    """Functions on strings composed k deep, graded to the letter."""
+    return _task({"domain": "strings", "k": k, "n": n, "seed": seed, "split": split})
+
+
+@task
+def language(
+    k: str | int = 3, n: int = 100, seed: int = 0, split: str = "all", protocol: str = "standard"
+) -> Task:
+    """SKILL-MIX proper, graded by the model role `grader`."""
+    asked = {"domain": "language", "k": k, "n": n, "seed": seed, "split": split, "protocol": protocol}
+    return _task(asked | {"judge": "inspect/grader"})
+
+
+def _task(settings: dict[str, Any]) -> Task:
+    setting = prepare(make_spec({k: str(v) if k == "k" else v for k, v in settings.items()}))
+    questions = {q.id: q for q in setting.questions()}
+    samples = [
+        Sample(
+            input=_chat(draft_request(q, 0, setting.draft, _STUDENT).messages),
+            id=q.id,
+            metadata={"k": q.k, "skills": [s.id for s in q.skills], "topic": q.topic.id},
+        )
+        for q in questions.values()
+    ]
+    return Task(
+        dataset=MemoryDataset(samples, name=f"skillmix_{setting.domain.name}"),
+        solver=_write(setting, questions),
+        scorer=rubric(setting, questions),
+        epochs=setting.protocol.texts,
+    )
+
+
+@solver
+def _write(setting: Setting, questions: dict[str, Question]) -> Solver:
+    """Generate a text, and a better one where the protocol has a second turn."""
+
+    async def solve(state: TaskState, generate: Generate) -> TaskState:
+        state = await generate(state)
+        if setting.refine is None or not state.output.completion.strip():
+            return state
+        first = draft_request(questions[str(state.sample_id)], 0, setting.draft, _STUDENT)
+        reply = _reply(state.output)
+        draft = read_text(first, 0, reply, setting.draft.header.reply)
+        second = refine_request(first, reply.text, draft.text, setting.refine)
+        state.messages.append(ChatMessageUser(content=second.messages[-1].content))
+        return await generate(state)
+
+    return solve
+
+
+@metric
+def scored_mean() -> Metric:
+    """The mean of the texts that have a score."""
+
+    def compute(scores: list[SampleScore]) -> float:
+        return _estimate(scores).value or 0.0
+
+    return compute
+
+
+@metric
+def scored_stderr() -> Metric:
+    """The standard error of that mean over questions, of which Inspect has averaged the epochs."""
+
+    def compute(scores: list[SampleScore]) -> float:
+        return _estimate(scores).se or 0.0
+
+    return compute
+
+
+def _estimate(scores: Sequence[SampleScore]) -> Any:
+    values = [s.score.as_float() for s in scores]
+    return estimate([v for v in values if not math.isnan(v)])
+
+
+_BY_K: list[Metric] = [grouped(scored_mean(), "k", all="groups"), grouped(scored_stderr(), "k", all="groups")]
+
+
+@scorer(metrics={name: _BY_K for name in (*METRICS, "coverage")})
+def rubric(setting: Setting, questions: dict[str, Question]) -> Scorer:
+    """Score by the rubric of k + 3 points: exact checkers, or the model role `grader`."""
+    graders = load_graders(setting.spec, setting.domain, setting.protocol)
+
+    async def compute(state: TaskState, target: Target) -> Score:  # noqa: ARG001
+        question, protocol = questions[str(state.sample_id)], setting.protocol
+        request = draft_request(question, state.epoch - 1, setting.draft, _STUDENT)
+        header = (setting.refine or setting.draft).header
+        text = read_text(request, state.epoch - 1, _reply(state.output), header.reply)
+        gradings = await grade(
+            question, text, graders[0], _ask, protocol.gradings, protocol.sentence_counter
+        )
+        found = score(question, text, gradings)
+        values = {name: getattr(found.marks, name) if found else math.nan for name in METRICS}
+        why = text.why or "; ".join(g.why for g in gradings if g.why)
+        points = found.points if found else {}
+        return Score(
+            value={**values, "coverage": float(found is not None)},
+            answer=text.text,
+            explanation=why or ", ".join(f"{item} {int(met)}" for item, met in points.items()),
+            metadata={"status": str(text.status), "points": points, "judge": graders[0].fingerprint},
+        )
+
+    return compute
+
+
+async def _ask(request: Request) -> Reply:
+    """Ask the model role `grader`, held to the schema where its provider can."""
+    config = GenerateConfig(temperature=request.temperature, max_tokens=request.max_tokens, seed=request.seed)
+    if request.schema is not None:
+        config.response_schema = ResponseSchema(name="verdict", json_schema=request.schema)
+    judge = get_model(role="grader", required=True)
+    return _reply(await judge.generate(_chat(request.messages), config=config))
+
+
+def _chat(messages: Sequence[Any]) -> list[ChatMessage]:
+    kinds = {"system": ChatMessageSystem, "user": ChatMessageUser}
+    return [kinds[m.role](content=m.content) for m in messages]
+
+
+def _reply(output: ModelOutput) -> Reply:
+    used = output.usage
+    usage = Usage(used.input_tokens, used.output_tokens, used.reasoning_tokens or 0) if used else Usage()
+    return Reply(output.completion, _STOPS.get(output.stop_reason, "stop"), usage)
