@@ -66,10 +66,10 @@ LAYERS = [
         "bridge",
     },
     {"board_page", "pair_page", "shelf"},
-    {"view", "adapt", "training"},
+    {"view", "adapt", "training", "checkpoints"},
     {"rounds"},
     {"loop"},
-    {"cli", "lm_eval_plugin"},
+    {"cli", "lm_eval_plugin", "callbacks"},
     {"__main__"},
 ]
 FOLDERS = {"stages", "graders", "backends", "styles", "methods"}

@@ -438,9 +438,10 @@ def test_settings_of_the_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_every_shipped_task_loads() -> None:
     """All tasks and groups are found, and every task of `devices` builds its documents."""
     names = [f"skillmix_devices_k{k}" for k in range(1, 7)] + [f"skillmix_language_k{k}" for k in range(2, 7)]
+    names += [f"skillmix_strings_k{k}" for k in range(1, 5)]
     manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata={"n": 2})
     assert manager.all_subtasks == names
-    assert manager.all_groups == ["skillmix", "skillmix_devices", "skillmix_language"]
+    assert manager.all_groups == ["skillmix", "skillmix_devices", "skillmix_language", "skillmix_strings"]
     for name, task in manager.load(["skillmix"])["tasks"].items():
         assert len(task.eval_docs) == 2, name
         assert task.config.generation_kwargs["until"] == []

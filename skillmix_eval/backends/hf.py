@@ -25,40 +25,49 @@ def create(settings: ModelSpec, model: str) -> HuggingFaceBackend:
     Raises BackendError where torch or transformers is missing or the model cannot be loaded.
     """
     found = require("hf", "hf", ("torch", "transformers"))
-    return HuggingFaceBackend(settings, model, found["torch"], found["transformers"])
+    torch, transformers = found["torch"], found["transformers"]
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    kind = "auto" if device == "cuda" else torch.float32
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(model, revision=settings.revision)
+        loaded = transformers.AutoModelForCausalLM.from_pretrained(
+            model, revision=settings.revision, dtype=kind
+        )
+    except Exception as error:  # each library has its own kinds of errors
+        why = " ".join(str(error).split())[:300]
+        raise BackendError(f"hf/{model} cannot be loaded: {why}") from None
+    folder = Path(model)
+    commit = str(getattr(loaded.config, "_commit_hash", None) or settings.revision or "")
+    identity = {
+        "backend": "hf",
+        "model": content_hash(folder) if folder.is_dir() else model,
+        "revision": "" if folder.is_dir() else commit,
+        "engine": f"transformers {transformers.__version__} {loaded.dtype} {device}",
+    }
+    return HuggingFaceBackend(loaded.to(device).eval(), tokenizer, identity, settings.max_connections)
 
 
 class HuggingFaceBackend:
-    """Greedy requests share a batch; sampled ones are drawn alone, so that their seeds mean something."""
+    """Greedy requests share a batch; sampled ones are drawn alone, so that their seeds mean something.
 
-    def __init__(self, settings: ModelSpec, model: str, torch: Any, transformers: Any) -> None:
-        self._torch = torch
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
-        kind = "auto" if self._device == "cuda" else torch.float32
-        try:
-            self._tokenizer = transformers.AutoTokenizer.from_pretrained(model, revision=settings.revision)
-            loaded = transformers.AutoModelForCausalLM.from_pretrained(
-                model, revision=settings.revision, dtype=kind
+    The model may be one that is being trained: it is asked as it is, on the device where it is.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, identity: dict[str, str], most: int = _BATCH) -> None:
+        import torch
+
+        if not tokenizer.chat_template:
+            raise BackendError(
+                f"hf/{identity['model']} has no chat template, so it cannot be asked as a chat model."
             )
-        except Exception as error:  # each library has its own kinds of errors
-            why = " ".join(str(error).split())[:300]
-            raise BackendError(f"hf/{model} cannot be loaded: {why}") from None
-        if not self._tokenizer.chat_template:
-            raise BackendError(f"hf/{model} has no chat template, so it cannot be asked as a chat model.")
-        self._model = loaded.to(self._device).eval()
-        self._tokenizer.padding_side = "left"
-        if self._tokenizer.pad_token_id is None:
-            self._tokenizer.pad_token = self._tokenizer.eos_token
+        self._torch, self._model, self._tokenizer = torch, model, tokenizer
+        self._device = model.device
+        tokenizer.padding_side = "left"
+        if tokenizer.pad_token_id is None:
+            tokenizer.pad_token = tokenizer.eos_token
         self._batcher = MicroBatcher(self._answer_all, _BATCH)
-        self.limit = min(_BATCH, settings.max_connections)
-        folder = Path(model)
-        commit = str(getattr(loaded.config, "_commit_hash", None) or settings.revision or "")
-        self.identity = {
-            "backend": "hf",
-            "model": content_hash(folder) if folder.is_dir() else model,
-            "revision": "" if folder.is_dir() else commit,
-            "engine": f"transformers {transformers.__version__} {loaded.dtype} {self._device}",
-        }
+        self.limit = min(_BATCH, most)
+        self.identity = identity
 
     async def complete(self, request: Request) -> Reply:
         """Return the model's reply."""

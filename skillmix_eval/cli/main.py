@@ -11,7 +11,7 @@ import rich_click as click
 
 from .. import __version__
 from ..errors import STOPPED, SkillMixError, unknown
-from . import board, bring, decide, harness, judge, look, rounds, score, show, train, view
+from . import board, bring, decide, harness, judge, look, rounds, score, show, train, view, watch
 
 OK, INTERNAL, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -55,6 +55,7 @@ COMMANDS = (
     board.leaderboard,
     board.export,
     train.adapt,
+    watch.watch,
     rounds.train,
     rounds.loop,
     harness.lm_eval,
