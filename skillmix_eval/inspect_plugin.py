@@ -1,8 +1,9 @@
-"""Inspect AI's front end: `inspect eval skillmix_eval/language -T k=3` asks our questions and grades with our rubric.
+"""Inspect AI's front end: `inspect eval skillmix_eval/language -T k=3` asks our questions and grades
+with our rubric.
 
-Texts, batches, caching, resume and the viewer are Inspect's; prompts, reading, grading and scores are the same
-pure halves as everywhere. The judge is the model role `grader` (--model-role grader=openai/gpt-4.1). A text without a score
-is NaN, which the metrics leave out; `coverage` counts it.
+Texts, batches, caching, resume and the viewer are Inspect's; prompts, reading, grading and scores are
+the same pure halves as everywhere. The judge is the model role `grader` (--model-role
+grader=openai/gpt-4.1). A text without a score is NaN, which the metrics leave out; `coverage` counts it.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from inspect_ai.model import (
     ResponseSchema,
     get_model,
 )
-from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, grouped, metric, scorer
+from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, metric, scorer
 from inspect_ai.solver import Generate, Solver, TaskState, solver
+from inspect_ai.util import JSONSchema
 
 from .evaluate import Setting, prepare
 from .figures import METRICS
@@ -99,34 +101,28 @@ def _write(setting: Setting, questions: dict[str, Question]) -> Solver:
 
 
 @metric
-def scored_mean() -> Metric:
-    """The mean of the texts that have a score."""
+def by_k() -> Metric:
+    """Mean and standard error over the questions with a score, for each k, and the mean of the ks.
 
-    def compute(scores: list[SampleScore]) -> float:
-        return _estimate(scores).value or 0.0
+    Inspect has averaged the texts of a question before.
+    """
+
+    def compute(scores: list[SampleScore]) -> dict[str, float]:
+        values: dict[int, list[float]] = {}
+        for found in scores:
+            values.setdefault((found.score.metadata or {})["k"], []).append(found.score.as_float())
+        figures: dict[str, float] = {}
+        for k in sorted(values):
+            of_k = estimate([v for v in values[k] if not math.isnan(v)])
+            figures[f"k{k}"] = math.nan if of_k.value is None else of_k.value
+            figures[f"k{k}_stderr"] = math.nan if of_k.se is None else of_k.se
+        means = [figures[f"k{k}"] for k in values]
+        return figures | {"mean": sum(means) / len(means)}
 
     return compute
 
 
-@metric
-def scored_stderr() -> Metric:
-    """The standard error of that mean over questions, of which Inspect has averaged the epochs."""
-
-    def compute(scores: list[SampleScore]) -> float:
-        return _estimate(scores).se or 0.0
-
-    return compute
-
-
-def _estimate(scores: Sequence[SampleScore]) -> Any:
-    values = [s.score.as_float() for s in scores]
-    return estimate([v for v in values if not math.isnan(v)])
-
-
-_BY_K: list[Metric] = [grouped(scored_mean(), "k", all="groups"), grouped(scored_stderr(), "k", all="groups")]
-
-
-@scorer(metrics={name: _BY_K for name in (*METRICS, "coverage")})
+@scorer(metrics=dict.fromkeys((*METRICS, "coverage"), [by_k()]))
 def rubric(setting: Setting, questions: dict[str, Question]) -> Scorer:
     """Score by the rubric of k + 3 points: exact checkers, or the model role `grader`."""
     graders = load_graders(setting.spec, setting.domain, setting.protocol)
@@ -136,9 +132,7 @@ def rubric(setting: Setting, questions: dict[str, Question]) -> Scorer:
         request = draft_request(question, state.epoch - 1, setting.draft, _STUDENT)
         header = (setting.refine or setting.draft).header
         text = read_text(request, state.epoch - 1, _reply(state.output), header.reply)
-        gradings = await grade(
-            question, text, graders[0], _ask, protocol.gradings, protocol.sentence_counter
-        )
+        gradings = await grade(question, text, graders[0], _ask, protocol.gradings, protocol.sentence_counter)
         found = score(question, text, gradings)
         values = {name: getattr(found.marks, name) if found else math.nan for name in METRICS}
         why = text.why or "; ".join(g.why for g in gradings if g.why)
@@ -147,7 +141,12 @@ def rubric(setting: Setting, questions: dict[str, Question]) -> Scorer:
             value={**values, "coverage": float(found is not None)},
             answer=text.text,
             explanation=why or ", ".join(f"{item} {int(met)}" for item, met in points.items()),
-            metadata={"status": str(text.status), "points": points, "judge": graders[0].fingerprint},
+            metadata={
+                "k": question.k,
+                "status": str(text.status),
+                "points": points,
+                "judge": graders[0].fingerprint,
+            },
         )
 
     return compute
@@ -157,7 +156,9 @@ async def _ask(request: Request) -> Reply:
     """Ask the model role `grader`, held to the schema where its provider can."""
     config = GenerateConfig(temperature=request.temperature, max_tokens=request.max_tokens, seed=request.seed)
     if request.schema is not None:
-        config.response_schema = ResponseSchema(name="verdict", json_schema=request.schema)
+        config.response_schema = ResponseSchema(
+            name="verdict", json_schema=JSONSchema.model_validate(request.schema)
+        )
     judge = get_model(role="grader", required=True)
     return _reply(await judge.generate(_chat(request.messages), config=config))
 

@@ -232,6 +232,7 @@ def _completion(call: Call) -> dict[str, Any]:
             message["content"] = said.removeprefix("say:")
     usage: dict[str, Any] = {"prompt_tokens": len(call.prompt.split())}
     usage["completion_tokens"] = len(str(text).split())
+    usage["total_tokens"] = usage["prompt_tokens"] + usage["completion_tokens"]
     if "reasoning_content" in message:
         usage["completion_tokens_details"] = {"reasoning_tokens": 7}
     choices = [{"index": 0, "message": message, "finish_reason": finish}]

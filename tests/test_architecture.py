@@ -69,7 +69,7 @@ LAYERS = [
     {"view", "adapt", "training", "checkpoints"},
     {"rounds"},
     {"loop"},
-    {"cli", "lm_eval_plugin", "callbacks"},
+    {"cli", "lm_eval_plugin", "inspect_plugin", "callbacks"},
     {"__main__"},
 ]
 FOLDERS = {"stages", "graders", "backends", "styles", "methods"}
