@@ -122,7 +122,7 @@ def by_k() -> Metric:
     return compute
 
 
-@scorer(metrics=dict.fromkeys((*METRICS, "coverage"), [by_k()]))
+@scorer(metrics={name: [by_k()] for name in [*METRICS, "coverage"]})
 def rubric(setting: Setting, questions: dict[str, Question]) -> Scorer:
     """Score by the rubric of k + 3 points: exact checkers, or the model role `grader`."""
     graders = load_graders(setting.spec, setting.domain, setting.protocol)
