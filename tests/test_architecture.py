@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -170,3 +172,20 @@ def test_import_is_light(module: str, unwanted: set[str]) -> None:
     code = f"import sys, {module}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert unwanted.isdisjoint(loaded.split())
+
+
+def test_every_import_is_declared() -> None:
+    """Whatever the package imports from outside the standard library is named in pyproject.toml."""
+    project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [r for more in project["optional-dependencies"].values() for r in more]
+    declared = {re.split(r"[<>=\[ ]", r)[0].lower() for r in [*project["dependencies"], *extras]}
+    declared |= {"yaml", "markupsafe", "datasets", "tqdm"}  # pyyaml; what Jinja and lm-eval themselves need
+    outside = set()
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                outside |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                outside.add((node.module or "").split(".")[0])
+    unknown = outside - sys.stdlib_module_names - {"skillmix_eval"}
+    assert {name.replace("_", "-") for name in unknown} <= declared
