@@ -69,8 +69,9 @@ LAYERS = [
     },
     {"board_page", "pair_page", "shelf"},
     {"view", "adapt", "training", "checkpoints"},
+    {"lessons"},
     {"rounds"},
-    {"loop"},
+    {"loop", "graphs"},
     {"cli", "lm_eval_plugin", "inspect_plugin", "callbacks"},
     {"__main__"},
 ]

@@ -73,6 +73,16 @@ def learn_graph(
     return graph
 
 
+def edges(graph: Matrix, weight: float = 0.5, least: float = 0.0) -> Matrix:
+    """Return a square graph with one weight for all edges above `least`, and 1 for a skill's own.
+
+    So the paper weighs its graphs of LEGO and addition.
+    """
+    found = np.where(graph > least, weight, 0.0)
+    np.fill_diagonal(found, 1.0)
+    return found
+
+
 def plan(
     observed: Observed,
     budget: int,
@@ -81,10 +91,12 @@ def plan(
     window: int = 3,
     mean: bool = False,
     identity: bool = False,
+    shuffled: bool = False,
 ) -> Planned:
     """Return the next round's mixture, and items drawn by it where there is a pool.
 
-    `identity` is the negative control: the same update on a graph in which no skill helps another.
+    Two negative controls: `identity` is the same update on a graph in which no skill helps another,
+    `shuffled` on one in which each skill has the place of the one before it.
     """
     targets = observed.targets or observed.skills
     graph = np.asarray(observed.graph, dtype=float)
@@ -92,8 +104,8 @@ def plan(
         graph = np.array([[float(s == t) for t in targets] for s in observed.skills])
     if not graph.size:
         raise BadInputError(
-            "Skill-It needs a graph of skills: learn one with skill_it.learn_graph, and give it with "
-            "--graph FILE."
+            "Skill-It needs a graph of skills: give one with --graph FILE; `skillmix train --method skill_it "
+            "--graph linear` learns one."
         )
     if graph.shape != (len(observed.skills), len(targets)):
         raise BadInputError(
@@ -103,10 +115,13 @@ def plan(
         )
     if any(len(row) != len(targets) for row in observed.losses):
         raise BadInputError(f"Each evaluation needs {len(targets)} losses, one for each evaluated skill.")
+    if shuffled:
+        graph = np.roll(graph, 1, axis=0 if observed.targets else (0, 1))
     shares = mixture(graph, observed.losses, eta, window, mean)
     found = dict(zip(observed.skills, shares.tolist(), strict=True))
     items = drawn_by_mixture(observed, found, budget, seed) if observed.pool else []
     deviations = ["window averaged, not summed"] if mean else []
     deviations += ["identity graph (negative control)"] if identity else []
-    options = {"eta": eta, "window": window, "mean": mean, "identity": identity}
+    deviations += ["shuffled graph (negative control)"] if shuffled else []
+    options = {"eta": eta, "window": window, "mean": mean, "identity": identity, "shuffled": shuffled}
     return Planned("skill_it", SOURCE, found, tuple(i.id for i in items), options, tuple(deviations))
