@@ -49,7 +49,7 @@ LAYERS = [
     },
     {"statistics", "columns", "parquet", "calibration", "prices", "limits", "ledger", "mixing"},
     {"domains", "stages", "graders", "backends", "styles", "methods", "calls", "released", "runs"}
-    | {"shown", "live"},
+    | {"shown", "live", "lm_eval_settings"},
     {"plugins", "attacks", "batches", "known_texts", "page", "pairing", "verdict", "calibrated"},
     {"pipeline", "baseline", "spot"},
     {"anchors"},
@@ -57,7 +57,8 @@ LAYERS = [
     {
         "inputs",
         "foresight",
-        "lm_eval_logs",
+        "lm_eval_model",
+        "lm_eval_texts",
         "leaderboard",
         "exports",
         "compare",
@@ -67,11 +68,11 @@ LAYERS = [
         "calibrate",
         "bridge",
     },
-    {"board_page", "pair_page", "shelf"},
+    {"board_page", "pair_page", "shelf", "lm_eval_grading", "lm_eval_logs"},
     {"view", "adapt", "training", "checkpoints"},
     {"rounds"},
     {"loop"},
-    {"cli", "lm_eval_plugin", "inspect_plugin", "callbacks"},
+    {"cli", "lm_eval_plugin", "lm_eval_parts", "inspect_plugin", "callbacks"},
     {"__main__"},
 ]
 FOLDERS = {"stages", "graders", "backends", "styles", "methods"}
