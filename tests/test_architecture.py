@@ -44,6 +44,7 @@ LAYERS = [
         "domain",
         "families",
         "store",
+        "spool",
         "labels",
         "browser",
     },

@@ -83,7 +83,7 @@ def test_refined_texts_have_the_figures_of_a_run(tmp_path: Path, serve: Serve, p
 def test_refined_is_the_default_of_the_model_and_drafts_that_of_others(
     tmp_path: Path, serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Without `skillmix` the tasks score drafts and say so; with it they are refined unless told otherwise."""
+    """Without `skillmix` tasks score drafts and say so; with it texts are refined unless told otherwise."""
     writer, grader = serve(student), serve(judge)
     draft = harness([TASK], metadata(tmp_path, grader), **chat(writer))
     assert "The skillmix tasks score drafts" in caplog.text
