@@ -39,14 +39,15 @@ def task_spec(metadata: Mapping[str, Any], fixed: Mapping[str, Any], refine: boo
     settings = {"protocol": "standard" if refine else "draft", **file, **given, **fixed}
     settings |= {} if refine else {"refine": False, "refine_prompt": None}
     settings["student"] = msgspec.to_builtins(STUDENT)
-    settings["judge"] = _judge_settings(metadata, file.get("judge"), fixed.get("judge"))
+    settings["judge"] = judge_settings(metadata, file.get("judge"), fixed.get("judge"))
     spec = make_spec(settings, "the task's metadata")
     if len(spec.k) != 1:
         raise BadInputError(f"A task has one k, not {list(spec.k)}; use one task for each.")
     return spec
 
 
-def _judge_settings(metadata: Mapping[str, Any], file: Any, fixed: str | None) -> dict[str, Any] | None:
+def judge_settings(metadata: Mapping[str, Any], file: Any, fixed: str | None) -> dict[str, Any] | None:
+    """Return the judge's settings: fixed by a task, or metadata over a spec file over the environment."""
     if fixed:
         return {"model": fixed}
     settings = {

@@ -135,9 +135,11 @@ class Fixed(LM):
         return [0.0 for _ in requests]
 
 
-def harness(tasks: list[str], metadata: dict[str, Any], model: Any, **options: Any) -> dict[str, Any]:
+def harness(
+    tasks: list[str], metadata: dict[str, Any], model: Any, manager: TaskManager | None = None, **options: Any
+) -> dict[str, Any]:
     """Run lm-eval as a Python user does."""
-    manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata=metadata)
+    manager = manager or TaskManager(include_path=str(TASKS), include_defaults=False, metadata=metadata)
     found: dict[str, Any] = simple_evaluate(
         model=model, tasks=tasks, task_manager=manager, bootstrap_iters=0, **options
     )
