@@ -99,7 +99,7 @@ async def _graded(
     store: Store | None,
     trials: Sequence[_Trial],
     on_sample: Callable[[Sample], None],
-) -> tuple[str, tuple[Sample, ...]]:
+) -> tuple[str, Sequence[Sample]]:
     async with opened(setting, models, store) as plan:
         return plan.fingerprint, await run(plan, (t.job for t in trials), on_sample)
 
@@ -142,7 +142,7 @@ def lost_points(sample: Sample) -> int | None:
     return sum(not sample.score.points[item] for item in present)
 
 
-def _read(setting: Setting, trials: Sequence[_Trial], found: tuple[str, tuple[Sample, ...]]) -> Attacked:
+def _read(setting: Setting, trials: Sequence[_Trial], found: tuple[str, Sequence[Sample]]) -> Attacked:
     judge, samples = found
     graded = list(zip(trials, samples, strict=True))
     plain = {t.base: false_points(s) for t, s in graded if t.what == _PLAIN}

@@ -78,7 +78,7 @@ def bridge(
     setting = prepare(spec, check_questions=False)
     chosen = sorted(texts, key=key)[:n]
 
-    async def regraded() -> tuple[str, tuple[Sample, ...]]:
+    async def regraded() -> tuple[str, Sequence[Sample]]:
         async with opened(setting, models or load_models(setting, student=False), store) as plan:
             if plan.fingerprint == run.info.judge:
                 raise BadInputError("This run was graded by that very judge; name another one.")

@@ -7,16 +7,18 @@ order of their ids: figures do not depend on the order of samples.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from .figures import ITEMS, METRICS
-from .records import GradingStatus, Sample, Score, Skill, TextStatus, Topic, Usage
+from .records import GradingStatus, Sample, Skill, TextStatus, Topic, Usage
 from .texts import count_sentences, words
 
 STATUSES = tuple(TextStatus)
+_NO_MARKS = (0.0,) * len(METRICS)
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -57,80 +59,126 @@ class Columns(msgspec.Struct, frozen=True):
         return sum(int(b.scored.sum()) for b in self.blocks)
 
 
-def columns_of(samples: Sequence[Sample] | Columns) -> Columns:
-    """Return samples as columns."""
+def columns_of(samples: Iterable[Sample] | Columns) -> Columns:
+    """Return samples as columns; they are gone through once."""
     if isinstance(samples, Columns):
         return samples
-    skills = {s.id: s for sample in samples for s in sample.question.skills}
-    topics = {s.question.topic.id: s.question.topic for s in samples}
-    by_k: dict[int, list[Sample]] = defaultdict(list)
+    skills, topics = _Names(), _Names()
+    blocks: dict[int, _Rows] = defaultdict(lambda: _Rows(skills, topics))
+    student, judge = Usage(), Usage()
+    faults: dict[str, Counter[str]] = defaultdict(Counter)
+    decoys: list[bool] = []
+    most = second_calls = 0
     for sample in samples:
-        by_k[sample.question.k].append(sample)
-    codes = [{i: n for n, i in enumerate(sorted(found))} for found in (skills, topics)]
-    decoys = [found for s in samples for g in s.gradings for found in g.decoys]
-    student = sum((s.text.usage for s in samples), Usage())
-    judge = sum((g.usage for s in samples for g in s.gradings), Usage())
+        text, gradings = sample.text, sample.gradings
+        blocks[sample.question.k].add(sample)
+        student += text.usage
+        most = max(most, len(gradings))
+        if text.status is not TextStatus.OK:
+            faults[f"texts {text.status}"][text.why] += 1
+        for grading in gradings:
+            judge += grading.usage
+            decoys += grading.decoys
+            second_calls += grading.calls > 1
+            if grading.status is not GradingStatus.OK:
+                faults[f"gradings {grading.status}"][grading.why] += 1
     return Columns(
-        tuple(skills[i] for i in codes[0]),
-        tuple(topics[i] for i in codes[1]),
-        tuple(_block(k, by_k[k], codes[0], codes[1]) for k in sorted(by_k)),
+        tuple(skills.records()),
+        tuple(topics.records()),
+        tuple(blocks[k].block(k) for k in sorted(blocks)),
         {"student": student, "judge": judge},
-        _faults(samples),
-        max((len(s.gradings) for s in samples), default=0),
+        dict(faults),
+        most,
         (sum(decoys), len(decoys)),
-        sum(g.calls > 1 for s in samples for g in s.gradings),
+        second_calls,
     )
 
 
-def _block(k: int, samples: Sequence[Sample], skills: Mapping[str, int], topics: Mapping[str, int]) -> Block:
-    questions = dict(sorted({s.question.id: s.question for s in samples}.items()))
-    rows = {question: row for row, question in enumerate(questions)}
-    samples = sorted(samples, key=lambda s: rows[s.question.id])
-    scores = [s.score for s in samples]
-    no_marks, no_points = (0.0,) * len(METRICS), (0.0,) * len(ITEMS)
-    return Block(
-        k=k,
-        skills=np.array([[skills[s.id] for s in q.skills] for q in questions.values()]).reshape(-1, k),
-        topic=np.array([topics[q.topic.id] for q in questions.values()]),
-        question=np.array([rows[s.question.id] for s in samples]),
-        status=np.array([STATUSES.index(s.text.status) for s in samples]),
-        scored=np.array([score is not None for score in scores]),
-        earned=np.array([_earned(s) for s in samples], dtype=float).reshape(-1, k),
-        others=np.array([_others(score) if score else no_points for score in scores]),
-        marks=np.array([_marks(score.marks) if score else no_marks for score in scores]),
-        marks_naming_allowed=np.array(
-            [_marks(score.marks_naming_allowed) if score else no_marks for score in scores]
-        ),
-        named=np.array([bool(score and score.named) for score in scores]),
-        words=np.array([len(words(s.text.text)) for s in samples]),
-        sentences=np.array([count_sentences(s.text.text) for s in samples]),
-        ties=sum(len(score.ties) for score in scores if score),
-        gradings=Counter(str(g.status) for s in samples for g in s.gradings),
-    )
+class _Names:
+    """Skills or topics, numbered as they come; at last, their numbers are in order of their ids."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, tuple[int, Any]] = {}
+
+    def number(self, record: Any) -> int:
+        return self._found.setdefault(record.id, (len(self._found), record))[0]
+
+    def records(self) -> Iterator[Any]:
+        return (self._found[i][1] for i in sorted(self._found))
+
+    def codes(self) -> np.ndarray:
+        """Return for each number the place of its id among all."""
+        return np.argsort(np.array([self._found[i][0] for i in sorted(self._found)], dtype=int))
 
 
-def _earned(sample: Sample) -> list[float]:
-    score = sample.score
-    return [score.earned(s.id) if score else 0.0 for s in sample.question.skills]
+class _Rows:
+    """The texts of one k as they come: numbers only, so that no sample is held."""
 
+    def __init__(self, skills: _Names, topics: _Names) -> None:
+        self._skills, self._topics = skills, topics
+        self._questions: dict[str, tuple[int, tuple[int, ...], int]] = {}  # row, skills, topic
+        self._texts: list[tuple[float, ...]] = []
+        self._earned: list[tuple[float, ...]] = []
+        self._ties = 0
+        self._gradings: Counter[str] = Counter()
 
-def _others(score: Score) -> tuple[float, ...]:
-    return tuple(float(score.points[item]) for item in ITEMS)
+    def add(self, sample: Sample) -> None:
+        """Take a text in."""
+        question, text, score = sample.question, sample.text, sample.score
+        if question.id not in self._questions:
+            asked = tuple(self._skills.number(s) for s in question.skills)
+            topic = self._topics.number(question.topic)
+            self._questions[question.id] = (len(self._questions), asked, topic)
+        self._texts.append(
+            (
+                self._questions[question.id][0],
+                STATUSES.index(text.status),
+                score is not None,
+                bool(score and score.named),
+                len(words(text.text)),
+                count_sentences(text.text),
+                *(score.points[item] if score else 0.0 for item in ITEMS),
+                *(_marks(score.marks) if score else _NO_MARKS),
+                *(_marks(score.marks_naming_allowed) if score else _NO_MARKS),
+            )
+        )
+        self._earned.append(tuple(score.earned(s.id) if score else 0.0 for s in question.skills))
+        self._ties += len(score.ties) if score else 0
+        self._gradings.update(str(g.status) for g in sample.gradings)
+
+    def block(self, k: int) -> Block:
+        """Return what was taken in, ordered by the ids of questions."""
+        ids = sorted(self._questions)
+        found = [self._questions[i] for i in ids]
+        place = np.argsort(np.array([row for row, _, _ in found], dtype=int))
+        texts = np.array(self._texts, dtype=float)
+        question = place[texts[:, 0].astype(int)]
+        order = np.argsort(question, kind="stable")
+        texts = texts[order]
+        others, marks, naming_allowed = np.split(
+            texts[:, 6:], np.cumsum([len(ITEMS), len(METRICS)]).tolist(), axis=1
+        )
+        return Block(
+            k=k,
+            skills=self._skills.codes()[np.array([asked for _, asked, _ in found]).reshape(-1, k)],
+            topic=self._topics.codes()[np.array([topic for _, _, topic in found])],
+            question=question[order],
+            status=texts[:, 1].astype(int),
+            scored=texts[:, 2].astype(bool),
+            earned=np.array(self._earned, dtype=float).reshape(-1, k)[order],
+            others=others,
+            marks=marks,
+            marks_naming_allowed=naming_allowed,
+            named=texts[:, 3].astype(bool),
+            words=texts[:, 4].astype(int),
+            sentences=texts[:, 5].astype(int),
+            ties=self._ties,
+            gradings=self._gradings,
+        )
 
 
 def _marks(marks: object) -> tuple[float, ...]:
     return tuple(getattr(marks, metric) for metric in METRICS)
-
-
-def _faults(samples: Iterable[Sample]) -> dict[str, Counter[str]]:
-    found: dict[str, Counter[str]] = defaultdict(Counter)
-    for sample in samples:
-        if sample.text.status is not TextStatus.OK:
-            found[f"texts {sample.text.status}"][sample.text.why] += 1
-        for grading in sample.gradings:
-            if grading.status is not GradingStatus.OK:
-                found[f"gradings {grading.status}"][grading.why] += 1
-    return dict(found)
 
 
 def reduced(groups: np.ndarray, values: np.ndarray, how: str = "mean") -> tuple[np.ndarray, np.ndarray]:

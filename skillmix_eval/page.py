@@ -76,7 +76,7 @@ def run_page(report: RunReport) -> str:
             _heat("Category × k", "Category", grid(samples, lambda s: s.category, {})),
             _heat("Skill × k", "Skill", grid(samples, lambda s: s.id, labels)),
         ],
-        blocks=text_blocks(samples[::nth], labels),
+        blocks=text_blocks(samples[::nth] if nth > 1 else samples, labels),
         nth=nth,
         total=len(samples),
         spend=report.spend,

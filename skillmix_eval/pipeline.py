@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
 from .calls import Caller
+from .errors import BudgetError
 from .interfaces import Grader
-from .records import Question, Sample, Text, TextStatus
+from .records import Question, Sample, Text
 from .spec import ModelSpec, Protocol
-from .stages.generate import generate, refine
-from .stages.grade import grade
+from .spool import Spool
+from .stages.generate import generate, refinable, refine
+from .stages.grade import grade, together
 from .stages.prompt import draft_request, refine_request
 from .stages.score import score
 from .templates import Template
-
-T = TypeVar("T")
-_NOTHING_TO_REFINE = (TextStatus.FAILED, TextStatus.EMPTY, TextStatus.REFUSED)
 
 
 class Judge(msgspec.Struct, frozen=True):
@@ -62,7 +60,7 @@ async def answer(plan: Plan, job: Job) -> Sample:
         grade(question, text, judge.grader, judge.ask, protocol.gradings, protocol.sentence_counter)
         for judge in plan.judges
     ]
-    gradings = tuple(itertools.chain.from_iterable(await asyncio.gather(*calls)))
+    gradings = tuple(itertools.chain.from_iterable(await together(calls)))
     return Sample(question, text, gradings, score(question, text, gradings))
 
 
@@ -71,48 +69,60 @@ async def write(plan: Plan, question: Question, index: int) -> Text:
     assert plan.ask_student is not None  # noqa: S101  a plan without a student has jobs with texts
     first = draft_request(question, index, plan.draft, plan.student)
     text, reply = await generate(first, index, plan.ask_student, plan.draft.header.reply)
-    if plan.refine is None or text.status in _NOTHING_TO_REFINE:
+    if plan.refine is None or not refinable(text):
         return text
     second = refine_request(first, reply, text.text, plan.refine)
     return await refine(second, text, plan.ask_student, plan.refine.header.reply)
 
 
-async def run(plan: Plan, jobs: Iterable[Job], on_sample: Callable[[Sample], None]) -> tuple[Sample, ...]:
-    """Do all jobs, many at once, and return their samples in the order of the jobs.
+async def run(plan: Plan, jobs: Iterable[Job], on_sample: Callable[[Sample], None]) -> Sequence[Sample]:
+    """Do all jobs, many at once, and return their samples in the order of the jobs; many of them wait on
+    disk.
 
     A text is graded when it arrives. Jobs are taken up lazily: a million questions make no million tasks.
     Raises the first BackendError or StoreError, after which nothing more is asked.
     """
 
-    async def one(job: Job) -> Sample:
+    done = Spool()
+
+    async def one(number: int, job: Job) -> None:
         sample = await answer(plan, job)
         on_sample(sample)
-        return sample
+        done.put(number, sample)
 
     asked = (plan.ask_student, *(judge.ask for judge in plan.judges))
-    return await _all(jobs, one, sum(ask.backend.limit for ask in asked if ask))
+    await _all(jobs, one, sum(ask.backend.limit for ask in asked if ask))
+    return done.samples()
 
 
 async def write_all(plan: Plan, jobs: Iterable[Job]) -> tuple[Job, ...]:
     """Have all texts written and none graded: for a student that must make room before a judge can start."""
     assert plan.ask_student is not None  # noqa: S101
 
-    async def one(job: Job) -> Job:
+    done: dict[int, Job] = {}
+
+    async def one(number: int, job: Job) -> None:
         text = job.text or await write(plan, job.question, job.index)
-        return msgspec.structs.replace(job, text=text)
+        done[number] = msgspec.structs.replace(job, text=text)
 
-    return await _all(jobs, one, plan.ask_student.backend.limit)
+    await _all(jobs, one, plan.ask_student.backend.limit)
+    return tuple(done[number] for number in sorted(done))
 
 
-async def _all(jobs: Iterable[Job], do: Callable[[Job], Awaitable[T]], places: int) -> tuple[T, ...]:
-    """Do all jobs, at most so many at once, and return what they give, in their order."""
+async def _all(jobs: Iterable[Job], do: Callable[[int, Job], Awaitable[None]], places: int) -> None:
+    """Do all jobs, numbered in their order, at most so many at once; once money is out, end what is begun."""
     numbered = enumerate(jobs)
-    done: dict[int, T] = {}
+    spent: list[BudgetError] = []
 
     async def work(number: int, job: Job) -> None:
-        done[number] = await do(job)
-        for later, next_job in numbered:
-            done[later] = await do(next_job)
+        try:
+            await do(number, job)
+            for later, next_job in numbered:
+                await do(later, next_job)
+                if spent:
+                    return
+        except BudgetError as error:
+            spent.append(error)
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -120,7 +130,8 @@ async def _all(jobs: Iterable[Job], do: Callable[[Job], Awaitable[T]], places: i
                 group.create_task(work(number, job))
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from None
-    return tuple(done[number] for number in sorted(done))
+    if spent:
+        raise spent[0]
 
 
 def jobs_for(questions: Iterable[Question], texts: int) -> Iterator[Job]:

@@ -7,6 +7,7 @@ the same bytes.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from .records import Grading, Question, Record, Sample, Score, Skill, Text, Text
 from .spec import RunSpec, make_spec, read_spec, write_spec
 from .texts import count_sentences, words
 
-_ROWS = 10_000  # texts that are turned into rows at once
+_ROWS = 2_000  # texts that are turned into rows at once
 
 
 class RunInfo(Record, frozen=True, gc=False):
@@ -51,7 +52,7 @@ class Run(msgspec.Struct, frozen=True):
 
     spec: RunSpec
     info: RunInfo
-    samples: tuple[Sample, ...]
+    samples: Sequence[Sample]
     calibration: Calibration | None = None
 
     @property
@@ -122,13 +123,15 @@ def write_run(folder: Path, run: Run, reports: dict[str, bytes]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    skills: dict[str, Skill] = {}
+    topics: dict[str, Topic] = {}
     sink, schema = pa.BufferOutputStream(), _schema(pa)
     with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
         for start in range(0, max(1, len(run.samples)), _ROWS):
-            part = [_row(s) for s in run.samples[start : start + _ROWS]]
-            writer.write_table(pa.Table.from_pylist(part, schema))
-    skills = {s.id: s for x in run.samples for s in x.question.skills}
-    topics = {x.question.topic.id: x.question.topic for x in run.samples}
+            part = run.samples[start : start + _ROWS]
+            writer.write_table(pa.Table.from_pylist([_row(s) for s in part], schema))
+            skills |= {s.id: s for x in part for s in x.question.skills}
+            topics |= {x.question.topic.id: x.question.topic for x in part}
     catalogue = _Catalogue(run.info) if run.info.private else _Catalogue(run.info, *_sorted(skills, topics))
     write_file(folder / "samples.parquet", sink.getvalue().to_pybytes())
     write_file(folder / "catalogue.json", msgspec.json.format(msgspec.json.encode(catalogue)))
@@ -168,7 +171,7 @@ class StoredRun:
         self.calibration = read_calibration(folder)
 
     @cached_property
-    def samples(self) -> tuple[Sample, ...]:
+    def samples(self) -> Sequence[Sample]:
         """All texts as records."""
         return read_run(self._folder).samples
 

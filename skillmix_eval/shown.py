@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import gzip
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -18,6 +18,7 @@ from .records import Grading, Sample, TextStatus, Verdict, skill_item
 
 PART = 500  # texts that are read together
 PLAIN = 4_000_000  # bytes
+_COLUMNS = ("question", "text", "k", "skill", "topic", "status", "points", "full", "split")
 _FULL = {0.0: 0, 1.0: 1, None: 2}
 
 
@@ -41,8 +42,8 @@ def text_blocks(
     samples: Sequence[Sample], labels: Mapping[str, str], name: str = "texts", label: str = ""
 ) -> list[Block]:
     """Return the blocks of a run's texts: `name` is the index, `name`-0, -1, ... are the parts."""
-    parts = [[_row(s, labels) for s in samples[i : i + PART]] for i in range(0, len(samples), PART)]
-    written = [as_json(part) for part in parts]
+    starts = range(0, len(samples), PART)
+    written = [as_json([_row(s, labels) for s in samples[i : i + PART]]) for i in starts]
     packed = sum(map(len, written)) > PLAIN
     if packed:
         written = [base64.b64encode(gzip.compress(w.encode(), 6, mtime=0)).decode() for w in written]
@@ -50,31 +51,28 @@ def text_blocks(
     return [index, *(Block(f"{name}-{i}", w, packed) for i, w in enumerate(written))]
 
 
-def _index(samples: Sequence[Sample], labels: Mapping[str, str]) -> dict[str, Any]:
+def _index(samples: Iterable[Sample], labels: Mapping[str, str]) -> dict[str, Any]:
     """Return one column per thing that is filtered by or shown in a list."""
-    skills = {s.id: n for n, s in enumerate(_distinct(x for s in samples for x in s.question.skills))}
-    topics = {t.id: n for n, t in enumerate(_distinct(s.question.topic for s in samples))}
     statuses = {str(status): n for n, status in enumerate(TextStatus)}
+    columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
+    skills: dict[str, int] = {}
+    topics: dict[str, int] = {}
+    for s in samples:
+        asked = [skills.setdefault(x.id, len(skills)) for x in s.question.skills]
+        topic = topics.setdefault(s.question.topic.id, len(topics))
+        full = _FULL[s.score.marks.full_marks if s.score else None]
+        status = statuses[str(s.text.status)]
+        row = (s.question.id, s.text.index, s.question.k, asked, topic, status, _points(s), full)
+        for column, value in zip(columns.values(), (*row, int(_disagree(s))), strict=True):
+            column.append(value)
     return {
         "size": PART,
         "skills": [labels.get(s, s) for s in skills],
         "topics": [labels.get(t, t) for t in topics],
         "statuses": list(statuses),
         "items": list(ITEMS.values()),
-        "question": [s.question.id for s in samples],
-        "text": [s.text.index for s in samples],
-        "k": [s.question.k for s in samples],
-        "skill": [[skills[x.id] for x in s.question.skills] for s in samples],
-        "topic": [topics[s.question.topic.id] for s in samples],
-        "status": [statuses[str(s.text.status)] for s in samples],
-        "points": [_points(s) for s in samples],
-        "full": [_FULL[s.score.marks.full_marks if s.score else None] for s in samples],
-        "split": [int(_disagree(s)) for s in samples],
+        **columns,
     }
-
-
-def _distinct(named: Iterator[Any]) -> list[Any]:
-    return sorted({x.id: x for x in named}.values(), key=lambda x: str(x.id))
 
 
 def earned(sample: Sample, item: str) -> bool:

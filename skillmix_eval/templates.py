@@ -17,7 +17,24 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from .errors import BadInputError, unknown
 
 _HEADER = re.compile(r"\A\s*\{#---\n(.*?)\n---#\}\n?", re.DOTALL)
-_ENVIRONMENT = ImmutableSandboxedEnvironment(
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja's sandbox, which decides once per kind of object and name what a template may read."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._safe: dict[tuple[type, str], bool] = {}
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Tell whether a template may read an attribute; this hangs on the type of the object alone."""
+        kind = (type(obj), attr)
+        if kind not in self._safe:
+            self._safe[kind] = super().is_safe_attribute(obj, attr, value)
+        return self._safe[kind]
+
+
+_ENVIRONMENT = _Sandbox(
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 import sentencex
 
@@ -31,16 +32,16 @@ def count_sentences(text: str, counter: str = "sentencex") -> int:
     return len(sentences(text))
 
 
-def words(text: str) -> list[str]:
+@lru_cache(256)  # each skill of a question is looked for in the same text
+def words(text: str) -> tuple[str, ...]:
     """Return the words of a text, lower-cased, with typographic apostrophes made plain."""
     seen = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
-    return [w.replace("’", "'") for w in _WORD.findall(seen.casefold())]
+    return tuple(w.replace("’", "'") for w in _WORD.findall(seen.casefold()))
 
 
 def named(name: str, text: str) -> bool:
     """Tell whether a text names a skill, in any case, hyphenation or number, parentheses left out."""
-    wanted = words(_PARENTHESES.sub(" ", name))
-    found = words(text)
+    wanted, found = words(_PARENTHESES.sub(" ", name)), words(text)
     spans = (found[i : i + len(wanted)] for i in range(len(found) - len(wanted) + 1))
     return bool(wanted) and any(all(map(_same_noun, span, wanted)) for span in spans)
 
@@ -60,6 +61,7 @@ def _same_noun(a: str, b: str) -> bool:
     return a == b or a in _plurals(b) or b in _plurals(a)
 
 
+@lru_cache(4096)
 def _plurals(word: str) -> set[str]:
     """Return the regular plurals and possessives of a word, and -es for -is (synthesis, syntheses)."""
     forms = {word + "s", word + "es", word + "'s"}

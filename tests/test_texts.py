@@ -66,7 +66,7 @@ def test_sentences_of_anything(text: str) -> None:
 
 def test_words() -> None:
     """Words are compared without case, typographic apostrophes or width of letters."""
-    assert words("Don’t STOP, ｆｕｌｌ-width_x 42!") == ["don't", "stop", "full", "width", "x", "42"]
+    assert words("Don’t STOP, ｆｕｌｌ-width_x 42!") == ("don't", "stop", "full", "width", "x", "42")
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import urllib.parse
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -208,7 +210,7 @@ class OpenAIBackend:
                 connector=aiohttp.TCPConnector(limit=0),
                 headers=headers,
                 timeout=aiohttp.ClientTimeout(total=_SECONDS, sock_connect=_SECONDS_TO_CONNECT),
-                trust_env=True,
+                proxy=_proxy(self._where),
             )
         return self._session
 
@@ -239,6 +241,13 @@ class OpenAIBackend:
         """Return words on one line, without the key that some servers repeat."""
         words = words.replace(self._key, "[key]") if self._key else words
         return " ".join(words.split())[:300]
+
+
+def _proxy(where: str) -> str | None:
+    """Return the proxy that the environment names for an address; asking aiohttp costs a thread per call."""
+    url = urllib.parse.urlsplit(where)
+    bypassed = url.hostname is None or urllib.request.proxy_bypass(url.hostname)
+    return None if bypassed else urllib.request.getproxies().get(url.scheme)
 
 
 def _adapts(error: _StatusError, sent: dict[str, Any], renamed: dict[str, str | None]) -> bool:

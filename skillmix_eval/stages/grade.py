@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
 
 import msgspec
 
@@ -25,6 +26,7 @@ from ..texts import count_sentences
 _AGAIN = (GradingStatus.UNREADABLE, GradingStatus.FOOLED)
 
 Ask = Callable[[Request], Awaitable[Reply]]
+T = TypeVar("T")
 
 
 async def grade(
@@ -34,7 +36,16 @@ async def grade(
     if text.status is not TextStatus.OK:
         return ()
     calls = [_grade_once(question, text, grader, ask, index) for index in range(gradings)]
-    return tuple(settle(question, text, g, counter) for g in await asyncio.gather(*calls))
+    return tuple(settle(question, text, g, counter) for g in await together(calls))
+
+
+async def together(calls: Iterable[Awaitable[T]]) -> list[T]:
+    """Wait for all calls, so that none that is paid for is dropped as another fails; then raise the first."""
+    done = await asyncio.gather(*calls, return_exceptions=True)
+    for found in done:
+        if isinstance(found, BaseException):
+            raise found
+    return [found for found in done if not isinstance(found, BaseException)]
 
 
 def settle(question: Question, text: Text, grading: Grading, counter: str) -> Grading:

@@ -76,7 +76,7 @@ class Style(JudgeStyle):
         return {item: _verdict(item, answers[codes[item]], text.text) for item in items}
 
 
-@lru_cache(4)  # each item of a verdict asks for the same text
+@lru_cache(256)  # each item of a verdict asks for the same text
 def _visible(text: str) -> tuple[str, list[int]]:
     """Return what the judge is shown, and where in the text each of its characters comes from.
 
@@ -93,12 +93,17 @@ def _visible(text: str) -> tuple[str, list[int]]:
 
 def _codes(question: Question, text: Text, call: int) -> dict[str, str]:
     """Return the key under which the judge answers each item: skills in an order of this call's own."""
-    skills = (*(skill_item(skill.id) for skill in question.skills), DECOY)
+    return _keys(tuple(s.id for s in question.skills), question.id, text.text, call)
+
+
+@lru_cache(256)  # prompt, schema and reading of a call ask for the same keys
+def _keys(ids: tuple[str, ...], question: str, text: str, call: int) -> dict[str, str]:
+    skills = (*map(skill_item, ids), DECOY)
     items = (*skills, ON_TOPIC, MAKES_SENSE)
     size = _CODE  # all codes must be right at once, so each may be short; two alike make all longer
-    while len({_hash(question, text, call, item, size) for item in items}) < len(items):
+    while len({_digest(question, text, call, item, size) for item in items}) < len(items):
         size += 1
-    codes = {item: "c" + _hash(question, text, call, item, size) for item in items}
+    codes = {item: "c" + _digest(question, text, call, item, size) for item in items}
     return {item: codes[item] for item in (*sorted(skills, key=codes.__getitem__), ON_TOPIC, MAKES_SENSE)}
 
 
@@ -107,7 +112,11 @@ def _receipt(question: Question, text: Text, call: int) -> str:
 
 
 def _hash(question: Question, text: Text, call: int, what: str, size: int) -> str:
-    parts = json.dumps([question.id, text.text, call, what]).encode()
+    return _digest(question.id, text.text, call, what, size)
+
+
+def _digest(question: str, text: str, call: int, what: str, size: int) -> str:
+    parts = json.dumps([question, text, call, what]).encode()
     return hashlib.blake2b(parts, digest_size=size).hexdigest()
 
 
