@@ -168,7 +168,7 @@ def test_rounds_lower_the_loss_and_are_read_back(torch: Any, pool: list[Example]
         start=str(START),
         domain="devices",
         method="skill_it",
-        settings={"identity": True},
+        settings={"control": "identity"},
         budget=120,
         rounds=2,
         course=Course(rate=3e-4, batch=10),

@@ -35,8 +35,8 @@ ARMS: dict[str, tuple[str, dict[str, Any]]] = {
     "random pool": ("uniform_items", {}),
     "stratified": ("uniform_skills", {}),
     "Skill-It": ("skill_it", {}),
-    "identity graph": ("skill_it", {"identity": True}),
-    "shuffled graph": ("skill_it", {"shuffled": True}),
+    "identity graph": ("skill_it", {"control": "identity"}),
+    "shuffled graph": ("skill_it", {"control": "shuffled"}),
 }
 
 

@@ -226,7 +226,9 @@ def _learnt(setup: Setup, data: Lessons, given: dict[str, Any]) -> Graph | None:
     named, targets = given["graph"], tuple(given["targets"].split(",")) * bool(given["targets"])
     if named and named not in WAYS:
         return read_graph(Path(named))
-    if not named and (setup.method.replace("-", "_") != "skill_it" or setup.settings.get("identity")):
+    if not named and (
+        setup.method.replace("-", "_") != "skill_it" or setup.settings.get("control") == "identity"
+    ):
         return None
     budget = given["graph_samples"] or setup.budget
     small = msgspec.structs.replace(setup, budget=budget, method="graph", settings={}, rounds=1)
