@@ -74,7 +74,7 @@ LAYERS = [
     {"lessons"},
     {"rounds"},
     {"loop", "graphs"},
-    {"cli", "lm_eval_plugin", "lm_eval_parts", "inspect_plugin", "callbacks"},
+    {"cli", "lm_eval_plugin", "lm_eval_parts", "inspect_plugin", "callbacks", "streams"},
     {"__main__"},
 ]
 FOLDERS = {"stages", "graders", "backends", "styles", "methods"}

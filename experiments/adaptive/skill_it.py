@@ -52,7 +52,7 @@ class World(msgspec.Struct, frozen=True):
 
 
 WORLDS = {
-    "lego": World(12_800, 2.0, "brute", 12_800, 0.5, 0.005),
+    "lego": World(12_800, 1.5, "brute", 12_800, 0.5, 0.005),
     "addition": World(12_800, 0.2, "brute", 12_800, 0.5, 0.005),
     "strings": World(12_800, 0.2, "linear", 6_400),
 }
