@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import msgspec
 from .domain import Domain, load_domain
 from .errors import BadInputError
 from .inputs import questions_of_file
-from .mixing import Item, Miss, Observed, Planned, shares
+from .mixing import Item, Miss, Observed, Planned, checked, shares
 from .plugins import load_method
 from .records import Message, Question, Sample, TextStatus
 from .runs import Run, read_run, write_file
@@ -39,14 +39,14 @@ class Graph(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     targets: tuple[str, ...] = ()
 
 
-def observed_of(run: Run | None, domain: Domain, graph: Graph | None = None) -> Observed:
+def observed_of(run: Run | None, trained: Sequence[str], graph: Graph | None = None) -> Observed:
     """Return what a run shows of its student: misses per question, and 1 - the rate of each skill as its
     loss.
 
-    Trained skills are those of the domain's split train. Skills that a run never asked have no loss, so the
+    A graph's own skills go before the `trained` ones. Skills that a run never asked have no loss, so the
     losses are left out unless all were asked.
     """
-    names = graph.skills if graph else tuple(s.id for s in domain.part("train")[0])
+    names = graph.skills if graph else tuple(trained)
     targets = (graph.targets or names) if graph else names
     samples = [s for s in run.samples if s.score] if run else []
     missed = [(s, tuple(i for i in _missed(s) if i in names)) for s in samples]
@@ -126,7 +126,7 @@ def plan(method: str, observed: Observed, budget: int, seed: int, options: Mappi
         found: Planned = module.plan(observed, budget, seed, **options)
     except TypeError as error:
         raise BadInputError(f"An option of {method} has the wrong kind of value: {error}.") from None
-    return found
+    return checked(found)
 
 
 def write_plan(out: Path, found: Planned, examples: list[Example], about: dict[str, Any]) -> dict[str, Any]:

@@ -71,9 +71,10 @@ LAYERS = [
     },
     {"board_page", "pair_page", "shelf", "lm_eval_grading", "lm_eval_logs"},
     {"view", "adapt", "training", "checkpoints"},
+    {"lessons"},
     {"rounds"},
-    {"loop"},
-    {"cli", "lm_eval_plugin", "lm_eval_parts", "inspect_plugin", "callbacks"},
+    {"loop", "graphs"},
+    {"cli", "lm_eval_plugin", "lm_eval_parts", "inspect_plugin", "callbacks", "streams"},
     {"__main__"},
 ]
 FOLDERS = {"stages", "graders", "backends", "styles", "methods"}
