@@ -76,6 +76,10 @@ class SkillMixTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval has no ty
         request = draft_request(self._questions[doc["id"]], 0, self._setting.draft, STUDENT)
         return request.messages[-1].content
 
+    def doc_to_target(self, doc: Mapping[str, Any], doc_to_target: Any = None) -> str:  # noqa: ARG002
+        """Return nothing, without lm-eval's compiling a template for each question."""
+        return ""
+
     def build_all_requests(self, **given: Any) -> None:
         """Check all that could stop the grading before a text is paid for, then build lm-eval's requests."""
         self._rank, self._ranks = given.get("rank", 0), given.get("world_size", 1)

@@ -67,6 +67,32 @@ def normalised(weights: Mapping[str, float]) -> dict[str, float]:
     return {skill: weight / total for skill, weight in weights.items()}
 
 
+def checked_graph(observed: Observed) -> tuple[tuple[float, ...], ...]:
+    """Return the graph; raises BadInputError where it has not a row for each trained, a column for each
+    evaluated skill.
+    """
+    high, wide = len(observed.skills), len(observed.targets or observed.skills)
+    lengths = {len(row) for row in observed.graph}
+    if len(observed.graph) != high or lengths != {wide}:
+        shape = f"{len(observed.graph)} rows of {' or '.join(map(str, sorted(lengths)))} numbers"
+        raise BadInputError(
+            f"The graph has {shape}, but there are {high} trained and {wide} evaluated skills: its shape is "
+            "one row for each trained, one column for each evaluated skill."
+        )
+    return observed.graph
+
+
+def checked(found: Planned) -> Planned:
+    """Return a plan; raises BadInputError where its mixture holds no shares or does not sum to 1."""
+    total = sum(found.mixture.values())
+    if not abs(total - 1) < 1e-6 or min(found.mixture.values()) < 0:
+        raise BadInputError(
+            f"The mixture of {found.method} sums to {total:g}, not to 1 with no share below 0, so "
+            "nothing can be drawn by it."
+        )
+    return found
+
+
 def skill_map(observed: Observed) -> dict[str, list[Item]]:
     """Return the pool's items by skill, in its order; raises BadInputError for a pool without skills."""
     found: dict[str, list[Item]] = {skill: [] for skill in observed.skills}

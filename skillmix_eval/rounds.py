@@ -21,7 +21,9 @@ from .training.student import Measure, Student, convert
 from .training.trainer import CARRIED, Course, Step, train
 
 ROUNDS = "each round starts a new optimiser, and its rate rises and falls by itself"
-NEWEST = "a round follows the losses measured right before it; the paper's first round has none to follow"
+NEWEST = (
+    "a round follows the losses measured right before it, the first the graph alone, as the released code"
+)
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
