@@ -119,7 +119,7 @@ def check(text: str, domain: str, json: bool) -> None:
 
     given = sys.stdin.buffer.read().decode("utf-8", "replace") if text == "-" else storable(text)
     if not given.strip():
-        raise BadInputError("There is no text to check; give one in quotation marks, or - for standard input.")
+        raise BadInputError("There is no text to check; quote one, or give - for standard input.")
     loaded = load_domain(domain)
     if loaded.about.grading != "rules":
         raise BadInputError(f"The domain '{domain}' has no checkers in code; use --domain devices.")
