@@ -18,6 +18,7 @@ from typing import NoReturn
 from skillmix_eval.errors import UnreadableError
 from skillmix_eval.interfaces import JudgeStyle
 from skillmix_eval.records import DECOY, MAKES_SENSE, ON_TOPIC, Question, Skill, Text, Verdict, skill_item
+from skillmix_eval.texts import storable
 
 from ._claims import shown
 from ._decoys import decoy
@@ -165,7 +166,7 @@ def _verdict(item: str, answer: object, text: str) -> Verdict:
     wrong = [name for name, kind in _FIELDS.items() if type(answer[name]) is not kind]
     if wrong:
         raise UnreadableError(f"'{wrong[0]}' for {item} is not a {_FIELDS[wrong[0]].__name__}")
-    reason, quote, met = _storable(answer["reason"]), answer["quote"], answer["met"]
+    reason, quote, met = storable(answer["reason"]), answer["quote"], answer["met"]
     if item == DECOY:
         return Verdict(met, reason)  # what is not there cannot be quoted
     spans = _find(quote, text)
@@ -174,11 +175,6 @@ def _verdict(item: str, answer: object, text: str) -> Verdict:
         raise UnreadableError(f"the quote for {item} is not in the text")
     quoted = " … ".join(text[slice(*span)] for span in spans)
     return Verdict(met, reason, quoted, (spans[0][0], spans[-1][1]) if spans else None)
-
-
-def _storable(words: str) -> str:
-    """Return words without lone surrogates, which JSON escapes can write and no file can hold."""
-    return words.encode("utf-8", "ignore").decode()
 
 
 def _find(quote: str, text: str) -> list[tuple[int, int]]:
