@@ -3,7 +3,7 @@
     python experiments/adaptive/skill_it.py [lego] [addition] [strings] --seeds 3
 
 Each seed makes a student from nothing; all arms of a seed go on from it with the same number of texts, in six
-rounds under one learning rate. The graph of skills is learnt once, from the student of seed 0. What was done
+rounds under one learning rate. The graph of skills is learnt once, from a student of seed 0. What was done
 already is not done again. Writes results/experiments/skill_it*.
 """
 
@@ -49,12 +49,13 @@ class World(msgspec.Struct, frozen=True):
     graph_samples: int  # texts a training of it
     edge: float | None = None  # one weight for all edges; else each its own, the largest being 1
     least: float = 0.0  # of an edge, in nats a token
+    after: int = 0  # rounds of stratified after which it is learnt
 
 
 WORLDS = {
     "lego": World(12_800, 1.5, "brute", 38_400, 0.5, 0.005),
     "addition": World(6_400, 0.6, "brute", 12_800, 0.5, 0.005),
-    "strings": World(6_400, 0.2, "linear", 6_400),
+    "strings": World(6_400, 0.2, "linear", 6_400, after=2),
 }
 
 
@@ -72,6 +73,9 @@ def setup(name: str, arm: str, seed: int, start: Path) -> Setup:
 def graph_of(name: str, start: Path) -> tuple[Graph, Graph]:
     """Return the graph as learnt, and with the weights that are used."""
     world, folder = WORLDS[name], OUT / name / "graph"
+    if world.after:
+        trained(name, "stratified", 0)
+        start = OUT / name / "0" / "stratified" / str(world.after)
     one = setup(name, "stratified", 0, start)
     one = msgspec.structs.replace(one, method="graph", settings={}, budget=world.graph_samples, rounds=1)
     found = exercise(name)
@@ -175,6 +179,7 @@ def section(name: str, done: list[dict[str, Any]], raw: Graph) -> list[str]:
         for d in done
         if d["seed"] == 0 and d["arm"] not in ("stratified", "random pool")
     ]
+    after = f", from its student after {world.after} rounds of stratified" * bool(world.after)
     shares = ":".join(map(str, found.SHARES))
     tokens = sorted({d["tokens"] for d in done})
     return [
@@ -188,7 +193,7 @@ def section(name: str, done: list[dict[str, Any]], raw: Graph) -> list[str]:
         "",
         *differences(done),
         "",
-        f"Graph as learnt ({world.way}, {world.graph_samples:,} texts a training, seed 0), rows help columns; used "
+        f"Graph as learnt ({world.way}, {world.graph_samples:,} texts a training, seed 0{after}), rows help columns; used "
         + (
             f"with {world.edge:g} for each edge above {world.least:g} and 1 on the diagonal:"
             if world.edge
