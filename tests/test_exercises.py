@@ -160,14 +160,14 @@ def test_a_student_from_nothing_is_trained_by_skill_it(torch: Any, tmp_path: Pat
     """One command draws the texts, makes the student, learns the graph, trains; again, it trains nothing."""
     from .server import skillmix
 
-    command = ["train", "--domain", "addition", "--method", "skill_it", "--rounds", 2, "-s", 640]
-    command += ["--threads", 1, "--out", tmp_path / "out", "--json"]
+    command = ["train", "--domain", "strings", "--method", "skill_it", "--rounds", 2, "-s", 320]
+    command += ["--threads", 1, "--batch", 32, "--out", tmp_path / "out", "--json"]
     done = skillmix(*command, cwd=tmp_path)
     assert done.code == 0, done.err
     assert [t["number"] for t in done.json] == [1, 2]
-    assert done.json[1]["losses_after"]["hundreds"] < done.json[0]["losses"]["hundreds"]
+    assert done.json[1]["losses_after"]["double"] < done.json[0]["losses"]["double"]
     graph = json.loads((tmp_path / "out" / "graph" / "graph.json").read_text())
-    assert (len(graph["rows"]), len(graph["rows"][0])) == (3, 3)
+    assert (len(graph["rows"]), len(graph["rows"][0])) == (7, 7)
     assert (tmp_path / "out" / "graph" / "graph.svg").read_text().startswith("<svg")
     assert not list((tmp_path / "out").glob("*.pt"))
     assert skillmix(*command, cwd=tmp_path).json == done.json
