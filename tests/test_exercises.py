@@ -209,6 +209,8 @@ def test_graphs_of_all_three_settings(torch: Any, tmp_path: Path) -> None:
     setup, data = small(tmp_path)
     square = graphs.learnt(setup, data, tmp_path / "square", "brute")
     assert [row[i] for i, row in enumerate(square.rows)] == [1, 1, 1]
+    own = graphs.learnt(setup, data, tmp_path / "own", "own")
+    assert own != square
     target = graphs.learnt(setup, data, tmp_path / "target", "brute", ("tens",))
     assert target.rows == tuple((row[1],) for row in square.rows)
     apart = of_skills(data, ("ones", "tens"), ("hundreds",))

@@ -53,8 +53,8 @@ class World(msgspec.Struct, frozen=True):
 
 
 WORLDS = {
-    "lego": World(6_400, 1.5, "brute", 38_400, 0.5, 0.005),
-    "addition": World(4_800, 0.6, "brute", 9_600, 0.5, 0.005),
+    "lego": World(12_800, 1.5, "brute", 38_400, 0.5, 0.005),
+    "addition": World(9_600, 0.6, "own", 9_600, 0.5, 0.005),
     "strings": World(6_400, 0.2, "linear", 6_400, after=2),
 }
 

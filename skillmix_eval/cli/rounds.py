@@ -83,7 +83,7 @@ def _training(function: F) -> F:
 @click.option("--run", "folder", type=click.Path(path_type=Path), help="Run of the student, for stat_sel.")
 @click.option(
     "--graph",
-    metavar="FILE|linear|brute",
+    metavar="FILE|linear|brute|own",
     help="Graph of skills for skill_it: a JSON file, or how it is learnt first, into OUT/graph "
     "[default: linear].",
 )
