@@ -50,12 +50,14 @@ class World(msgspec.Struct, frozen=True):
     edge: float | None = None  # one weight for all edges; else each its own, the largest being 1
     least: float = 0.0  # of an edge, in nats a token
     after: int = 0  # rounds of stratified after which it is learnt
+    rate: float = COURSE.rate
+    warm_up: int = COURSE.warm_up
 
 
 WORLDS = {
-    "lego": World(12_800, 1.5, "brute", 38_400, 0.5, 0.005),
-    "addition": World(9_600, 0.6, "own", 9_600, 0.5, 0.005),
-    "strings": World(6_400, 0.2, "linear", 6_400, after=2),
+    "lego": World(9_600, 1.5, "own", 12_800, 0.5, 0.005),
+    "addition": World(6_400, 0.6, "own", 9_600, 0.5, 0.005),
+    "strings": World(6_400, 0.2, "linear", 6_400, after=2, rate=3e-3, warm_up=10),
 }
 
 
@@ -63,7 +65,7 @@ def setup(name: str, arm: str, seed: int, start: Path) -> Setup:
     """Return an arm's settings."""
     world, (method, given) = WORLDS[name], ARMS[arm]
     settings = {**given, "eta": world.eta} if method == "skill_it" else given
-    course = msgspec.structs.replace(COURSE, seed=seed)
+    course = msgspec.structs.replace(COURSE, seed=seed, rate=world.rate, warm_up=world.warm_up)
     return Setup(
         start=str(start), domain=name, method=method, settings=settings, budget=world.samples,
         rounds=ROUNDS, seed=seed, course=course,
@@ -186,7 +188,7 @@ def section(name: str, done: list[dict[str, Any]], raw: Graph) -> list[str]:
         f"## {name}",
         "",
         f"Skills {', '.join(found.SKILLS)}; random pool {shares}; primer {found.PRIMED:,} texts; {ROUNDS} rounds of "
-        f"{world.samples:,} texts ({tokens[0]:,} to {tokens[-1]:,} tokens in all); eta {world.eta:g}, window 3. Plots: "
+        f"{world.samples:,} texts, rate {world.rate:g} after {world.warm_up} steps ({tokens[0]:,} to {tokens[-1]:,} tokens in all); eta {world.eta:g}, window 3. Plots: "
         f"[loss](skill_it_{name}_loss.svg), [exact](skill_it_{name}_exact.svg), [graph](skill_it_{name}_graph.svg).",
         "",
         *table(done),
@@ -220,7 +222,7 @@ def report(graphs: dict[str, Graph], done: list[dict[str, Any]]) -> None:
         "    python experiments/adaptive/skill_it.py",
         "",
         "Students of 0.2 M parameters (Llama, 4 layers, width 64, a tokenizer of characters), from nothing but the "
-        "primer, batch 64, rate 0.003 falling to 0 over all rounds, equal texts for all arms of a seed. Validation: 100 "
+        "primer, batch 64, one rate falling to 0 over all rounds, equal texts for all arms of a seed. Validation: 100 "
         "fixed questions of each skill, never trained on; 'exact' is the share answered to the letter (greedy), both as "
         "means over skills. Means over seeds ± half a 95 % t interval; graded by code.",
         "",

@@ -39,7 +39,7 @@ def _training(function: F) -> F:
         click.option(
             "--rate",
             type=click.FloatRange(0, min_open=True),
-            help="Learning rate [default: 0.001, of exercises 0.003].",
+            help="Learning rate [default: 0.001, of exercises 0.002].",
         ),
         click.option(
             "-s",
@@ -215,7 +215,10 @@ def _setup(start: str, method: str, rounds: int | None, given: dict[str, Any]) -
         rounds=rounds or (6 if drawn else 1),
         seed=given["seed"],
         course=Course(
-            rate=given["rate"] or usual.rate, batch=given["batch"] or usual.batch, seed=given["seed"]
+            rate=given["rate"] or usual.rate,
+            batch=given["batch"] or usual.batch,
+            warm_up=usual.warm_up,
+            seed=given["seed"],
         ),
     )
 
