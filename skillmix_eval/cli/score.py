@@ -213,7 +213,8 @@ def _finish(folder: Path, result: Any, prices: dict[str, Any], place: _Place) ->
 
     show_private = place.show_private
     run = redacted(result.run) if result.run.info.private and not show_private else result.run
-    reports = report_files(run, show_private)
+    figures = run_figures(run, show_private)
+    reports = report_files(run, show_private, figures)
     write_run(folder, run, reports)
     unwatch(folder)
     if place.json:
@@ -221,7 +222,6 @@ def _finish(folder: Path, result: Any, prices: dict[str, Any], place: _Place) ->
         document |= {"folder": str(folder), "spend": result.spend}
         sys.stdout.write(msgspec.json.encode(document, order="deterministic").decode() + "\n")
     else:
-        figures = run_figures(run, show_private)
         show.print_report(report_title(run.info), report_header(run.info), figures, run.info.reduce)
         for line in show.spend_lines(result.spend, run_prices(run.spec, prices)):
             show.out.print(line)
