@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +39,14 @@ class Graph(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     targets: tuple[str, ...] = ()
 
 
-def observed_of(run: Run | None, domain: Domain, graph: Graph | None = None) -> Observed:
+def observed_of(run: Run | None, trained: Sequence[str], graph: Graph | None = None) -> Observed:
     """Return what a run shows of its student: misses per question, and 1 - the rate of each skill as its
     loss.
 
-    Trained skills are those of the domain's split train. Skills that a run never asked have no loss, so the
+    A graph's own skills go before the `trained` ones. Skills that a run never asked have no loss, so the
     losses are left out unless all were asked.
     """
-    names = graph.skills if graph else tuple(s.id for s in domain.part("train")[0])
+    names = graph.skills if graph else tuple(trained)
     targets = (graph.targets or names) if graph else names
     samples = [s for s in run.samples if s.score] if run else []
     missed = [(s, tuple(i for i in _missed(s) if i in names)) for s in samples]

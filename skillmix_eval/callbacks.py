@@ -11,9 +11,6 @@ that shards the model (FSDP, DeepSpeed stage 3) use `skillmix watch` instead.
 from __future__ import annotations
 
 import copy
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +22,7 @@ from .errors import BackendError
 from .evaluate import run_figures
 from .runs import Run, read_run
 from .spec import make_spec
+from .training.found import as_found
 from .verdict import Policy
 
 if TYPE_CHECKING:
@@ -125,25 +123,3 @@ class SkillMixCallback(TrainerCallback):  # type: ignore[misc]
 def _mean(run: Run) -> float:
     marks = [s.score.marks.full_marks for s in run.samples if s.score]
     return float(np.mean(marks)) if marks else 0.0
-
-
-@contextmanager
-def as_found(model: Any) -> Iterator[Any]:
-    """Give a model for evaluation, and put back its mode and every random state afterwards."""
-    import torch
-
-    training, cache = model.training, model.config.use_cache
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else None
-    model.eval()
-    model.config.use_cache = True
-    try:
-        yield model
-    finally:
-        model.config.use_cache = cache
-        model.train(training)
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-        torch.set_rng_state(states[2])
-        if cuda is not None:
-            torch.cuda.set_rng_state_all(cuda)

@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from inspect_ai import Task, task
 from inspect_ai.dataset import MemoryDataset, Sample
 from inspect_ai.model import (
@@ -27,18 +28,20 @@ from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, metric
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 from inspect_ai.util import JSONSchema
 
+from .calls import without_thoughts
 from .evaluate import Setting, prepare
 from .figures import METRICS
 from .plugins import load_graders
-from .records import Question, Reply, Request, Usage
+from .records import Question, Reply, Request, Text, Usage
 from .spec import ModelSpec, make_spec
-from .stages.generate import read_text
+from .stages.generate import read_refined, read_text, refinable
 from .stages.grade import grade
 from .stages.prompt import draft_request, refine_request
 from .stages.score import score
 from .stats import estimate
 
 _STOPS = {"max_tokens": "length", "model_length": "length", "content_filter": "refusal"}
+_TEXT = "skillmix_text"  # where a sample's text is kept from solver to scorer
 _STUDENT = ModelSpec(model="inspect/model")
 
 
@@ -88,14 +91,16 @@ def _write(setting: Setting, questions: dict[str, Question]) -> Solver:
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         state = await generate(state)
-        if setting.refine is None or not state.output.completion.strip():
-            return state
-        first = draft_request(questions[str(state.sample_id)], 0, setting.draft, _STUDENT)
+        first = draft_request(questions[str(state.sample_id)], state.epoch - 1, setting.draft, _STUDENT)
         reply = _reply(state.output)
-        draft = read_text(first, 0, reply, setting.draft.header.reply)
-        second = refine_request(first, reply.text, draft.text, setting.refine)
-        state.messages.append(ChatMessageUser(content=second.messages[-1].content))
-        return await generate(state)
+        text = read_text(first, state.epoch - 1, reply, setting.draft.header.reply)
+        if setting.refine is not None and refinable(text):
+            second = refine_request(first, reply.text, text.text, setting.refine)
+            state.messages.append(ChatMessageUser(content=second.messages[-1].content))
+            state = await generate(state)
+            text = read_refined(second, text, _reply(state.output), setting.refine.header.reply)
+        state.store.set(_TEXT, msgspec.to_builtins(text))
+        return state
 
     return solve
 
@@ -129,9 +134,12 @@ def rubric(setting: Setting, questions: dict[str, Question]) -> Scorer:
 
     async def compute(state: TaskState, target: Target) -> Score:  # noqa: ARG001
         question, protocol = questions[str(state.sample_id)], setting.protocol
-        request = draft_request(question, state.epoch - 1, setting.draft, _STUDENT)
-        header = (setting.refine or setting.draft).header
-        text = read_text(request, state.epoch - 1, _reply(state.output), header.reply)
+        kept = state.store.get(_TEXT)
+        if kept is None:  # another solver wrote it
+            request = draft_request(question, state.epoch - 1, setting.draft, _STUDENT)
+            text = read_text(request, state.epoch - 1, _reply(state.output), setting.draft.header.reply)
+        else:
+            text = msgspec.convert(kept, Text)
         gradings = await grade(question, text, graders[0], _ask, protocol.gradings, protocol.sentence_counter)
         found = score(question, text, gradings)
         values = {name: getattr(found.marks, name) if found else math.nan for name in METRICS}
@@ -171,4 +179,4 @@ def _chat(messages: Sequence[Any]) -> list[ChatMessage]:
 def _reply(output: ModelOutput) -> Reply:
     used = output.usage
     usage = Usage(used.input_tokens, used.output_tokens, used.reasoning_tokens or 0) if used else Usage()
-    return Reply(output.completion, _STOPS.get(output.stop_reason, "stop"), usage)
+    return without_thoughts(Reply(output.completion, _STOPS.get(output.stop_reason, "stop"), usage))

@@ -14,27 +14,14 @@ import msgspec
 from .domain import Domain
 from .errors import BadInputError
 from .evaluate import Setting, describe, prepare
-from .records import Grading, Marks, Question, Reply, Sample, Score, Text, skill_item
+from .lm_eval_texts import Graded, read
+from .records import Question, Sample, Score, Text, skill_item
 from .runs import Run
 from .spec import make_spec
-from .stages.generate import read_text
-from .stages.prompt import draft_request
 from .stages.score import marks, score
 
 _LOG = re.compile(r"samples_(?P<task>.+)_(?P<when>\d{4}-\d\d-\d\dT[\d.-]+)\.jsonl")
 _SAME = ("domain", "seed", "split", "sampler", "protocol", "texts", "reduce", "lists", "prompt", "judge")
-
-
-class _Graded(msgspec.Struct, frozen=True):
-    """One graded text, as our tasks write it into `filtered_resps`."""
-
-    index: int
-    status: str
-    marks: Marks | None = None
-    points: dict[str, bool] = {}
-    named: tuple[str, ...] = ()
-    gradings: tuple[Grading, ...] = ()
-    why: str = ""
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -94,7 +81,9 @@ def _run(model: str, logs: list[tuple[Path, dict[str, Any]]], settings: Mapping[
     ks = tuple(sorted({int(m["k"]) for _, m in logs}))
     kept = ("domain", "seed", "split", "sampler", "texts", "reduce")
     given: dict[str, Any] = {name: metadata[name] for name in kept if name in metadata}
-    given |= {"protocol": str(metadata.get("protocol", "draft")).split(" ")[0], "refine": False, "k": ks}
+    protocol = str(metadata.get("protocol", "draft"))
+    refine = {"refine": False} if "refine=False" in protocol else {}
+    given |= {"protocol": protocol.split(" ")[0], **refine, "k": ks}
     given |= {"n": max(int(m.get("n", 1)) for _, m in logs), "student": {"model": f"lm-eval/{model}"}}
     setting = prepare(make_spec({**given, **settings}), check_questions=False)
     if setting.domain.fingerprint != metadata["lists"]:
@@ -105,11 +94,11 @@ def _run(model: str, logs: list[tuple[Path, dict[str, Any]]], settings: Mapping[
     samples = tuple(
         s for path, _ in sorted(logs, key=lambda x: int(x[1]["k"])) for s in _samples(path, setting)
     )
-    name, _, digest = str(metadata.get("prompt", "draft")).partition(" ")
+    prompts = (p.partition(" ") for p in str(metadata.get("prompt", "draft")).split(" + "))
     info = msgspec.structs.replace(
         describe(setting, str(metadata["judge"]), ("Imported from lm-eval's sample logs.",)),
         protocol=str(metadata.get("protocol", setting.protocol.name)),
-        prompts={name: digest},
+        prompts={name: digest for name, _, digest in prompts},
         version=str(metadata.get("skillmix_eval", "unknown")),
     )
     return Run(setting.spec, info, samples)
@@ -121,7 +110,7 @@ def _samples(path: Path, setting: Setting) -> Iterable[Sample]:
         try:
             read = msgspec.json.decode(line, type=_Line)
             question = _question(read.doc, setting.domain)
-            graded = [msgspec.json.decode(g, type=_Graded) for g in _flat(read.filtered_resps)]
+            graded = [msgspec.json.decode(g, type=Graded) for g in _flat(read.filtered_resps)]
         except (msgspec.MsgspecError, KeyError, TypeError) as error:
             raise BadInputError(f"{path} line {number} is not as our tasks write it: {error!r}.") from None
         for text, found in zip(read.resps[0], graded, strict=False):
@@ -138,16 +127,15 @@ def _question(doc: Mapping[str, Any], domain: Domain) -> Question:
     return Question(doc["id"], tuple(skills[s] for s in doc["skills"]), topics[doc["topic"]])
 
 
-def _sample(question: Question, written: str, found: _Graded, setting: Setting) -> Sample:
+def _sample(question: Question, written: str, found: Graded, setting: Setting) -> Sample:
     """Return a text with its score: anew from its gradings, or from its points where those were held back."""
-    request = draft_request(question, found.index, setting.draft, setting.spec.student)
-    text = read_text(request, found.index, Reply(written), setting.draft.header.reply)
+    text = read(setting, question, found.index, written, found.draft)
     if found.gradings or not found.points:
         return Sample(question, text, found.gradings, score(question, text, found.gradings))
     return Sample(question, text, (), _score(question, text, found))
 
 
-def _score(question: Question, text: Text, found: _Graded) -> Score:
+def _score(question: Question, text: Text, found: Graded) -> Score:
     earned = [found.points[skill_item(s.id)] for s in question.skills]
     unnamed = [p and s.id not in found.named for p, s in zip(earned, question.skills, strict=True)]
     others = [met for item, met in found.points.items() if not item.startswith("skill:")]

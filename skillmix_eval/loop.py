@@ -12,8 +12,9 @@ from .domain import load_domain
 from .errors import BadInputError
 from .evaluate import run, run_figures
 from .gate import fixed
+from .lessons import split
 from .records import Record
-from .rounds import Setup, Trained, claim, split, train_round
+from .rounds import Setup, Trained, claim, train_round
 from .runs import Run, write_file
 from .training.progress import progress_svg
 from .training.student import convert
@@ -68,14 +69,15 @@ class Loop:
         """Go round, and write loop.json, report.md and progress.svg."""
         claim(self.out, self.setup, self.asked, pool, graph)
         domain = load_domain(self.setup.domain)
-        data = split(pool, [s.id for s in domain.part("train")[0]], self.setup.seed)
+        skills = [s.id for s in domain.part("train")[0]]
+        data = split(pool, skills, self.setup.seed)
         kept, turns, progress = self.start, list[Turn](), list[dict[str, float]]()
         losses: tuple[tuple[float, ...], ...] = ()
         for number in range(1, self.setup.rounds + 1):
             seen = self.evaluated(kept, 0)
             progress.append(rates(seen))
             observed = msgspec.structs.replace(
-                observed_of(seen, domain, graph), losses=losses, round=number - 1, rounds=self.setup.rounds
+                observed_of(seen, skills, graph), losses=losses, round=number - 1, rounds=self.setup.rounds
             )
 
             def told(step: Step, at: int = number) -> None:

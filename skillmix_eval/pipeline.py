@@ -11,16 +11,14 @@ import msgspec
 from .calls import Caller
 from .errors import BudgetError
 from .interfaces import Grader
-from .records import Question, Sample, Text, TextStatus
+from .records import Question, Sample, Text
 from .spec import ModelSpec, Protocol
 from .spool import Spool
-from .stages.generate import generate, refine
+from .stages.generate import generate, refinable, refine
 from .stages.grade import grade, together
 from .stages.prompt import draft_request, refine_request
 from .stages.score import score
 from .templates import Template
-
-_NOTHING_TO_REFINE = (TextStatus.FAILED, TextStatus.EMPTY, TextStatus.REFUSED)
 
 
 class Judge(msgspec.Struct, frozen=True):
@@ -71,7 +69,7 @@ async def write(plan: Plan, question: Question, index: int) -> Text:
     assert plan.ask_student is not None  # noqa: S101  a plan without a student has jobs with texts
     first = draft_request(question, index, plan.draft, plan.student)
     text, reply = await generate(first, index, plan.ask_student, plan.draft.header.reply)
-    if plan.refine is None or text.status in _NOTHING_TO_REFINE:
+    if plan.refine is None or not refinable(text):
         return text
     second = refine_request(first, reply, text.text, plan.refine)
     return await refine(second, text, plan.ask_student, plan.refine.header.reply)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import random
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,18 +10,18 @@ from typing import Any
 
 import msgspec
 
-from .adapt import Example, Graph, domain_of, observed_of, plan
+from .adapt import Example, Graph, observed_of, plan
 from .errors import BadInputError
+from .lessons import Lessons, of_skills
 from .mixing import Observed, Planned, shares
 from .plugins import load_method
 from .records import Record
 from .runs import Run, write_file
-from .training.student import Student, convert
-from .training.trainer import Course, Step, train
+from .training.student import Measure, Student, convert
+from .training.trainer import CARRIED, Course, Step, train
 
 ROUNDS = "each round starts a new optimiser, and its rate rises and falls by itself"
 NEWEST = "a round follows the losses measured right before it; the paper's first round has none to follow"
-CHECKS = 8  # texts of each skill kept apart from the pool, to measure the skill's loss on
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +38,9 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trained(Record, frozen=True, gc=False):
-    """A round of training: what was planned, what was seen, and each skill's loss before it in nats."""
+    """A round of training: what was planned and seen, and of each skill before and after it the loss in nats
+    a token and the share of texts that the student, greedy, would write to the letter.
+    """
 
     number: int
     checkpoint: str
@@ -51,14 +52,10 @@ class Trained(Record, frozen=True, gc=False):
     examples: int
     tokens: int
     losses: dict[str, float]
+    exact: dict[str, float]
+    losses_after: dict[str, float]
+    exact_after: dict[str, float]
     last_loss: float
-
-
-class Data(msgspec.Struct, frozen=True):
-    """A pool, and texts kept apart from it."""
-
-    pool: tuple[Example, ...]
-    checks: tuple[Example, ...]
 
 
 def claim(out: Path, setup: Setup, *data: Any) -> None:
@@ -76,37 +73,25 @@ def claim(out: Path, setup: Setup, *data: Any) -> None:
     write_file(note, own)
 
 
-def split(pool: Sequence[Example], skills: Sequence[str], seed: int) -> Data:
-    """Keep some texts of each skill apart; raises BadInputError where nothing is left to train on."""
-    order, apart = random.Random(seed).sample(range(len(pool)), len(pool)), set[int]()  # noqa: S311
-    kept: dict[str, int] = defaultdict(int)
-    for at in order:
-        lacking = [s for s in pool[at].item.skills if s in skills and kept[s] < CHECKS]
-        if lacking:
-            apart.add(at)
-            for skill in pool[at].item.skills:
-                kept[skill] += 1
-    left = tuple(e for i, e in enumerate(pool) if i not in apart)
-    if not left:
-        raise BadInputError(
-            f"The pool has {len(pool)} texts, too few to keep {CHECKS} of each skill apart; give a "
-            "larger one."
-        )
-    return Data(left, tuple(e for i, e in enumerate(pool) if i in apart))
-
-
-def skill_losses(student: Student, checks: Sequence[Example]) -> dict[str, float]:
-    """Return the mean loss over the texts of each skill, in nats a token."""
-    found: dict[str, list[float]] = defaultdict(list)
-    losses = student.losses(student.examples([e.messages for e in checks]))
-    for example, loss in zip(checks, losses, strict=True):
+def skill_measures(student: Student, checks: Sequence[Example]) -> tuple[dict[str, float], dict[str, float]]:
+    """Return for each skill the mean loss of its texts, in nats a token, and the share written exactly."""
+    found: dict[str, list[Measure]] = defaultdict(list)
+    measures = student.measure(student.examples([e.messages for e in checks]))
+    for example, measure in zip(checks, measures, strict=True):
         for skill in example.item.skills:
-            found[skill].append(loss)
-    return {skill: sum(x) / len(x) for skill, x in sorted(found.items())}
+            found[skill].append(measure)
+    rows = sorted(found.items())
+    losses = {skill: sum(m.loss for m in x) / len(x) for skill, x in rows}
+    return losses, {skill: sum(m.exact for m in x) / len(x) for skill, x in rows}
 
 
 def train_round(
-    start: Path, data: Data, observed: Observed, setup: Setup, folder: Path, on_step: Callable[[Step], None]
+    start: Path,
+    data: Lessons,
+    observed: Observed,
+    setup: Setup,
+    folder: Path,
+    on_step: Callable[[Step], None],
 ) -> tuple[Trained, Observed]:
     """Measure, plan and train one round from a checkpoint; return it, and what was seen until now.
 
@@ -114,16 +99,16 @@ def train_round(
     the trained skills so far and, for a method that wants them, the pool's own.
     """
     student = Student(start)
-    losses = skill_losses(student, data.checks)
-    row = tuple(losses.get(t, 0.0) for t in observed.targets or observed.skills)
+    measured = skill_measures(student, data.checks)
+    row = _row(measured[0], observed.targets or observed.skills)
     seen = msgspec.structs.replace(observed, losses=(*observed.losses, row))
     note = folder.with_name(f"{folder.name}.json")
     if note.is_file() and (folder / "config.json").is_file():
         return msgspec.json.decode(note.read_bytes(), type=Trained), seen
     items = [e.item for e in data.pool]
     if "pool with losses" in load_method(setup.method).NEEDS:
-        each = student.losses(student.examples([e.messages for e in data.pool]))
-        items = [msgspec.structs.replace(i, loss=x) for i, x in zip(items, each, strict=True)]
+        each = student.measure(student.examples([e.messages for e in data.pool]))
+        items = [msgspec.structs.replace(i, loss=x.loss) for i, x in zip(items, each, strict=True)]
     now = msgspec.structs.replace(seen, pool=tuple(items))
     planned = plan(setup.method, now, setup.budget, setup.seed + 1000 * now.round, setup.settings)
     if not planned.items:
@@ -131,32 +116,36 @@ def train_round(
     by_id = {e.item.id: e for e in data.pool}
     chosen = [by_id[i] for i in planned.items]
     last = train(student, student.examples([e.messages for e in chosen]), folder, setup.course, on_step)
-    done = _trained(planned, folder, chosen, losses, last)
+    both = (*measured, *skill_measures(student, data.checks))
+    deviations = _deviations(setup, planned)
+    done = Trained(
+        int(folder.name), str(folder), planned.source, planned.options, deviations, planned.mixture,
+        shares([e.item for e in chosen]), last.seen, last.tokens, *both, last.loss,
+    )  # fmt: skip
     write_file(note, msgspec.json.format(msgspec.json.encode(done)) + b"\n")
     return done, seen
 
 
-def _trained(
-    planned: Planned, folder: Path, chosen: Sequence[Example], losses: Mapping[str, float], last: Step
-) -> Trained:
-    return Trained(
-        number=int(folder.name),
-        checkpoint=str(folder),
-        plan=planned.source,
-        options=planned.options,
-        deviations=(*planned.deviations, ROUNDS, *([NEWEST] if planned.method == "skill_it" else [])),
-        mixture=planned.mixture,
-        realised=shares([e.item for e in chosen]),
-        examples=last.seen,
-        tokens=last.tokens,
-        losses=dict(losses),
-        last_loss=last.loss,
-    )
+def _row(losses: Mapping[str, float], targets: Sequence[str]) -> tuple[float, ...]:
+    """Return the losses of the evaluated skills; raises BadInputError where no text of one is kept apart."""
+    for skill in targets:
+        if skill not in losses:
+            raise BadInputError(
+                f"No text shows the evaluated skill '{skill}', so its loss cannot be measured; give a pool "
+                "that holds some."
+            )
+    return tuple(losses[t] for t in targets)
+
+
+def _deviations(setup: Setup, planned: Planned) -> tuple[str, ...]:
+    apart = setup.rounds > 1 and setup.course.parts == 1
+    own = [ROUNDS] * apart + [NEWEST] * (planned.method == "skill_it")
+    return (*planned.deviations, *own)
 
 
 def train_rounds(
     setup: Setup,
-    pool: Sequence[Example],
+    data: Lessons,
     out: Path,
     run: Run | None = None,
     graph: Graph | None = None,
@@ -164,22 +153,26 @@ def train_rounds(
 ) -> list[Trained]:
     """Train all rounds, each from the checkpoint of the one before, in out/1, out/2, ...
 
-    Each round's rate rises and falls by itself. Killed, the same call goes on where it was.
+    One learning rate rises and falls over all of them. Killed, the same call goes on where it was.
     """
-    observed = observed_of(run, domain_of(run, setup.domain), graph)
+    observed = observed_of(run, data.skills, graph)
     observed = msgspec.structs.replace(observed, losses=(), rounds=setup.rounds)
-    claim(out, setup, pool, observed)
-    data = split(pool, observed.skills, setup.seed)
+    claim(out, setup, data, observed)
+    data = of_skills(data, observed.skills, observed.targets)
     start, done = Path(setup.start), list[Trained]()
     for number in range(1, setup.rounds + 1):
         observed = msgspec.structs.replace(observed, round=number - 1)
+        course = msgspec.structs.replace(setup.course, part=number - 1, parts=setup.rounds)
 
         def told(step: Step, at: int = number) -> None:
             on_step(at, step)
 
-        trained, observed = train_round(start, data, observed, setup, out / str(number), told)
+        now = msgspec.structs.replace(setup, course=course)
+        trained, observed = train_round(start, data, observed, now, out / str(number), told)
         done.append(trained)
         start = out / str(number)
+    for left in out.glob(f"*.{CARRIED}"):
+        left.unlink()
     if not (start / "ct2" / "model.bin").is_file():
         convert(start)
     return done

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -31,3 +32,20 @@ def released() -> Path:
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """Give one real browser to all tests of pages, or skip where there is none."""
     yield from pages(tmp_path_factory.mktemp("browser"))
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Any]]:
+    """Start servers for tests of lm-eval, that end with the test."""
+    from .lm_eval_help import Server
+
+    started: list[Server] = []
+
+    def start(answer: Any, seconds: float = 0.0) -> Server:
+        started.append(Server(answer, seconds))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.http.shutdown()
+        server.http.server_close()

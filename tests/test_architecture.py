@@ -50,7 +50,7 @@ LAYERS = [
     },
     {"statistics", "columns", "parquet", "calibration", "prices", "limits", "ledger", "mixing"},
     {"domains", "stages", "graders", "backends", "styles", "methods", "calls", "released", "runs"}
-    | {"shown", "live"},
+    | {"shown", "live", "lm_eval_settings"},
     {"plugins", "attacks", "batches", "known_texts", "page", "pairing", "verdict", "calibrated"},
     {"pipeline", "baseline", "spot"},
     {"anchors"},
@@ -58,7 +58,8 @@ LAYERS = [
     {
         "inputs",
         "foresight",
-        "lm_eval_logs",
+        "lm_eval_model",
+        "lm_eval_texts",
         "leaderboard",
         "exports",
         "compare",
@@ -68,11 +69,12 @@ LAYERS = [
         "calibrate",
         "bridge",
     },
-    {"board_page", "pair_page", "shelf"},
+    {"board_page", "pair_page", "shelf", "lm_eval_grading", "lm_eval_logs"},
     {"view", "adapt", "training", "checkpoints"},
+    {"lessons"},
     {"rounds"},
-    {"loop"},
-    {"cli", "lm_eval_plugin", "inspect_plugin", "callbacks"},
+    {"loop", "graphs"},
+    {"cli", "lm_eval_plugin", "lm_eval_parts", "inspect_plugin", "callbacks", "streams"},
     {"__main__"},
 ]
 FOLDERS = {"stages", "graders", "backends", "styles", "methods"}

@@ -113,10 +113,26 @@ def test_a_complete_graph_is_stratified(losses: list[list[float]], eta: float) -
 
 def test_an_identity_graph_is_multiplicative_weights() -> None:
     """Where no skill helps another, weights are the exponentials of the losses, and the plan says so."""
-    plan = planned("skill_it", identity=True, window=1, eta=1.0)
+    plan = planned("skill_it", control="identity", window=1, eta=1.0)
     weights = np.exp([0.1, 0.4, 0.9])
     assert list(plan.mixture.values()) == pytest.approx(list(weights / weights.sum()))
     assert plan.deviations == ("identity graph (negative control)",)
+
+
+def test_a_shuffled_graph_gives_each_skill_the_place_of_another() -> None:
+    """The same edges between other skills; a control that does not exist is named."""
+    plan = planned("skill_it", control="shuffled", window=1, eta=1.0)
+    graph = np.array([[1, 0, 0], [0, 1, 0.5], [0, 0, 1]])
+    assert list(plan.mixture.values()) == pytest.approx(skill_it.mixture(graph, [[0.1, 0.4, 0.9]], 1.0))
+    assert plan.deviations == ("shuffled graph (negative control)",)
+    with pytest.raises(BadInputError, match="Did you mean 'identity'"):
+        planned("skill_it", control="identiy")
+
+
+def test_edges_of_one_weight() -> None:
+    """An edge weighs 0.5 whatever it was, a skill's own 1, and what is below the least is none."""
+    raw = np.array([[0.3, 0.2], [0.01, 0.3]])
+    assert skill_it.edges(raw, least=0.05).tolist() == [[1, 0.5], [0, 1]]
 
 
 def test_the_graph_is_learnt() -> None:

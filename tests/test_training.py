@@ -12,7 +12,8 @@ import pytest
 from skillmix_eval.adapt import Example, read_pool
 from skillmix_eval.domain import load_domain
 from skillmix_eval.errors import BadInputError
-from skillmix_eval.rounds import CHECKS, Setup, claim, split, train_rounds
+from skillmix_eval.lessons import CHECKS, split
+from skillmix_eval.rounds import Setup, claim, train_rounds
 from skillmix_eval.training.pool import taught, write_taught
 from skillmix_eval.training.progress import progress_svg
 from skillmix_eval.training.trainer import Course, batches, rate_at
@@ -167,18 +168,20 @@ def test_rounds_lower_the_loss_and_are_read_back(torch: Any, pool: list[Example]
         start=str(START),
         domain="devices",
         method="skill_it",
-        settings={"identity": True},
+        settings={"control": "identity"},
         budget=120,
         rounds=2,
         course=Course(rate=3e-4, batch=10),
     )
     steps: list[int] = []
-    first = train_rounds(setup, pool, tmp_path, on_step=lambda number, _: steps.append(number))
+    data = split(pool, [s.id for s in DEVICES.part("train")[0]], 0)
+    first = train_rounds(setup, data, tmp_path, on_step=lambda number, _: steps.append(number))
     assert steps == [1] * 12 + [2] * 12
     means = [sum(t.losses.values()) / len(t.losses) for t in first]
     assert means[1] < means[0]
     assert sum(first[0].mixture.values()) == pytest.approx(1)
-    assert train_rounds(setup, pool, tmp_path, on_step=lambda *_: steps.append(0)) == first
+    assert means[1] == pytest.approx(sum(first[0].losses_after.values()) / len(first[0].losses), rel=1e-3)
+    assert train_rounds(setup, data, tmp_path, on_step=lambda *_: steps.append(0)) == first
     assert 0 not in steps
     assert (tmp_path / "2" / "ct2" / "model.bin").is_file()
 

@@ -20,6 +20,7 @@ from skillmix_eval.domain import load_domain
 from skillmix_eval.evaluate import run
 from skillmix_eval.gate import fixed
 from skillmix_eval.leaderboard import leaderboard
+from skillmix_eval.lessons import split
 from skillmix_eval.rounds import Setup, train_rounds
 from skillmix_eval.runs import Run
 from skillmix_eval.stages.report import markdown_table
@@ -93,7 +94,7 @@ def main() -> None:
             budget=options.samples,
             course=Course(rate=options.rate),
         )
-        train_rounds(setup, pool, out / arm, seen)
+        train_rounds(setup, split(pool, [s.id for s in domain.part("train")[0]], 0), out / arm, seen)
         done[arm] = asked(str(out / arm / "1"), 1, out)
         report(start, done, options)
         print(arm, "done", flush=True)

@@ -38,11 +38,14 @@ def lm_eval(no_chat_template: bool, arguments: tuple[str, ...]) -> None:
     """Run lm_eval with ARGUMENTS, our tasks found and the model's chat template applied.
 
     Where only tasks of ours are asked for, lm-eval's index of its own tasks (many seconds) is left out. The
-    tasks ask once per question: they score drafts. Questions and judge are set with --metadata.
+    tasks ask once per question: they score drafts; --model skillmix asks the model named by inner= twice, and
+    has refined texts scored. Questions and judge are set with --metadata.
 
     Examples:
 
       skillmix lm-eval --model hf --model_args pretrained=MODEL --tasks skillmix_devices
+
+      skillmix lm-eval --model skillmix --model_args inner=hf,pretrained=MODEL --tasks skillmix_devices
 
       skillmix lm-eval --model local-chat-completions --model_args
       model=NAME,base_url=http://localhost:8000/v1/chat/completions --tasks skillmix_language_k3
@@ -83,8 +86,12 @@ def asks_only_ours(arguments: Sequence[str]) -> bool:
 
 
 def _execute() -> None:
+    import lm_eval.models  # noqa: F401  they are looked for only while no model is known
     from lm_eval.__main__ import cli_evaluate
+    from lm_eval.api.registry import model_registry
 
+    if "skillmix" not in model_registry:  # lm-eval 0.4.13 knows no entry points
+        model_registry.register("skillmix", target="skillmix_eval.lm_eval_model:SkillMixLM")
     try:
         cli_evaluate()
     except SkillMixError:

@@ -10,23 +10,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 import rich_click as click
 
-from ..errors import BadInputError
 from . import options, show
 from .train import method_options
 
 if TYPE_CHECKING:
-    from ..adapt import Example
+    from ..adapt import Graph
+    from ..lessons import Lessons
     from ..rounds import Setup
     from ..training.trainer import Step
 
 F = TypeVar("F", bound=Callable[..., Any])
-_POOL = {1: 1000, 2: 1000, 3: 1000}  # the teacher's texts where no pool is given
 _START = "results/devices/checkpoints/2000"
 
 
 def _training(function: F) -> F:
     """Add what both commands have."""
-    file = click.Path(path_type=Path, dir_okay=False)
     for add in (
         options.as_json,
         click.option(
@@ -37,16 +35,17 @@ def _training(function: F) -> F:
         ),
         click.option("--threads", type=click.IntRange(1), help="Processor threads [default: torch's]."),
         click.option("--seed", type=int, default=0, show_default=True, help="Seed of all draws."),
-        click.option("--batch", type=click.IntRange(1), default=32, show_default=True, help="Texts a step."),
+        click.option("--batch", type=click.IntRange(1), help="Texts a step [default: 32, of exercises 64]."),
         click.option(
             "--rate",
             type=click.FloatRange(0, min_open=True),
-            default=1e-3,
-            show_default=True,
-            help="Learning rate.",
+            help="Learning rate [default: 0.001, of exercises 0.003].",
         ),
         click.option(
-            "-s", "--samples", type=click.IntRange(1), default=3200, show_default=True, help="Texts a round."
+            "-s",
+            "--samples",
+            type=click.IntRange(1),
+            help="Texts a round [default: 3200, of exercises 12800].",
         ),
         click.option(
             "--set",
@@ -56,12 +55,11 @@ def _training(function: F) -> F:
             metavar="NAME=VALUE",
             help="An option of the method.",
         ),
-        click.option("--graph", type=file, help="Graph of skills (JSON), for skill_it."),
         click.option(
             "--pool",
             type=click.Path(path_type=Path),
             help="Texts to choose from: a run folder or a file, as `skillmix adapt` reads them "
-            "[default: 3,000 texts by the domain's teacher].",
+            "[default: 3,000 texts by the domain's teacher, 42,000 of an exercise].",
         ),
         click.option("--domain", default="devices", show_default=True, help="What is trained."),
     ):
@@ -74,36 +72,53 @@ def _training(function: F) -> F:
 @click.option(
     "--student",
     type=click.Path(path_type=Path, file_okay=False),
-    default=_START,
-    show_default=True,
-    help="Checkpoint to go on from, in Hugging Face layout.",
+    help="Checkpoint to go on from, in Hugging Face layout [default: of exercises a fresh one, in OUT/0; "
+    f"else {_START}].",
 )
 @click.option(
     "--rounds", type=click.IntRange(1), default=1, show_default=True, help="Plans, each of a training."
 )
 @click.option("--run", "folder", type=click.Path(path_type=Path), help="Run of the student, for stat_sel.")
+@click.option(
+    "--graph",
+    metavar="FILE|linear|brute",
+    help="Graph of skills for skill_it: a JSON file, or how it is learnt first, into OUT/graph "
+    "[default: linear].",
+)
+@click.option(
+    "--graph-samples", type=click.IntRange(1), help="Texts a training of the graph's [default: -s]."
+)
+@click.option("--targets", default="", help="Skills that the learnt graph is to help: a,b [default: all].")
 @_training
-def train(method: str, student: Path, rounds: int, folder: Path | None, json: bool, **given: Any) -> None:
+def train(
+    method: str, student: Path | None, rounds: int, folder: Path | None, json: bool, **given: Any
+) -> None:
     """Train a student by a METHOD: plan, train, plan again; checkpoints go to OUT/1, OUT/2, ...
 
-    The losses that skill_it and the curricula follow are of texts kept apart from the pool, measured before
-    each round. Killed, the same command goes on with the same next step. Needs the extra `train`.
+    A domain is one with a teacher, or an exercise: lego, addition, strings. The losses that skill_it and the
+    curricula follow are of texts kept apart from the pool, measured before each round. Killed, the same
+    command goes on with the same next step. Needs the extra `train`.
 
     Examples:
+
+      skillmix train --domain lego --method skill_it --rounds 6 --out out/lego
 
       skillmix train --method uniform_skills --out out/uniform
 
       skillmix train --method skill_it --graph graph.json --rounds 5 --set eta=0.5 --out out/skill_it
     """
-    from ..adapt import read_graph
+    from ..lessons import first_student, lessons
     from ..rounds import train_rounds
     from ..runs import read_run
 
-    setup = _setup(str(student), method, rounds, given)
-    pool = _pool(setup, given)
-    graph = read_graph(given["graph"]) if given["graph"] else None
+    setup = _setup(str(student or ""), method, rounds, given)
+    data = lessons(setup.domain, given["pool"], given["out"], setup.seed)
+    if not student:
+        begun = first_student(setup.domain, given["out"], setup.seed, _say_primer)
+        setup = msgspec.structs.replace(setup, start=str(begun))
+    graph = _learnt(setup, data, given)
     run = read_run(folder) if folder else None
-    done = train_rounds(setup, pool, given["out"], run, graph, _say_step)
+    done = train_rounds(setup, data, given["out"], run, graph, _say_step)
     if json:
         sys.stdout.write(msgspec.json.encode(done).decode() + "\n")
         return
@@ -119,9 +134,10 @@ def train(method: str, student: Path, rounds: int, folder: Path | None, json: bo
         )
     for words in dict.fromkeys(d for found in done for d in found.deviations):
         show.out.print(show.escape(f"Not as in the paper: {words}."))
-    show.out.print(
-        show.escape(f"Evaluate it: skillmix run --student embedded/{done[-1].checkpoint}"), soft_wrap=True
-    )
+    last = done[-1]
+    after = ", ".join(f"{s} {loss:.3f} ({last.exact_after[s]:.0%})" for s, loss in last.losses_after.items())
+    show.out.print(show.escape(f"Loss after it, and texts written to the letter: {after}."))
+    show.out.print(show.escape(f"Written: {last.checkpoint}"), soft_wrap=True)
 
 
 @click.command()
@@ -138,6 +154,9 @@ def train(method: str, student: Path, rounds: int, folder: Path | None, json: bo
 @click.option("-n", "n", type=click.IntRange(1), default=100, show_default=True, help="Questions for each k.")
 @click.option("--split", default="train", show_default=True, help="Split that is evaluated.")
 @click.option("--drop", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="The gate's drop.")
+@click.option(
+    "--graph", type=click.Path(path_type=Path, dir_okay=False), help="Graph of skills (JSON), for skill_it."
+)
 @_training
 def loop(method: str, student: str, rounds: int, k: tuple[int, ...] | None, json: bool, **given: Any) -> None:
     """Evaluate, plan, train, gate, keep the better checkpoint; and again.
@@ -152,6 +171,7 @@ def loop(method: str, student: str, rounds: int, k: tuple[int, ...] | None, json
       --out out/loop
     """
     from ..adapt import read_graph
+    from ..lessons import teachable
     from ..loop import Asked, Loop, report
     from ..verdict import make_policy
 
@@ -159,7 +179,7 @@ def loop(method: str, student: str, rounds: int, k: tuple[int, ...] | None, json
     asked = Asked(k=k or (1, 2, 3), n=given["n"], split=given["split"], policy=policy)
     setup = _setup(student, method, rounds, given)
     going = Loop(setup, asked, given["out"], show.say)
-    pool = _pool(setup, given)
+    pool = teachable(setup.domain, given["pool"], given["out"], setup.seed)
     graph = read_graph(given["graph"]) if given["graph"] else None
     done = going.go(pool, graph, _say_step)
     if json:
@@ -172,6 +192,7 @@ def loop(method: str, student: str, rounds: int, k: tuple[int, ...] | None, json
 
 
 def _setup(start: str, method: str, rounds: int, given: dict[str, Any]) -> Setup:
+    from ..lessons import COURSE, exercise
     from ..plugins import load_method
     from ..rounds import Setup
     from ..training.student import libraries
@@ -181,29 +202,42 @@ def _setup(start: str, method: str, rounds: int, given: dict[str, Any]) -> Setup
     torch, _ = libraries()
     if given["threads"]:
         torch.set_num_threads(given["threads"])
+    drawn = exercise(given["domain"])
+    usual = COURSE if drawn else Course()
     return Setup(
         start=start,
         domain=given["domain"],
         method=method,
         settings=given["settings"],
-        budget=given["samples"],
+        budget=given["samples"] or (12_800 if drawn else 3200),
         rounds=rounds,
         seed=given["seed"],
-        course=Course(rate=given["rate"], batch=given["batch"], seed=given["seed"]),
+        course=Course(
+            rate=given["rate"] or usual.rate, batch=given["batch"] or usual.batch, seed=given["seed"]
+        ),
     )
 
 
-def _pool(setup: Setup, given: dict[str, Any]) -> list[Example]:
-    from ..adapt import read_pool
-    from ..domain import load_domain
-    from ..training.pool import write_taught
+def _learnt(setup: Setup, data: Lessons, given: dict[str, Any]) -> Graph | None:
+    """Return the graph of a file, or one learnt here where a way is named or the method needs one."""
+    from ..adapt import read_graph
+    from ..graphs import WAYS, learnt
 
-    domain = load_domain(setup.domain)
-    place = given["pool"] or write_taught(given["out"] / "pool.jsonl", domain, _POOL, setup.seed)
-    pool = read_pool(place, domain)
-    if not pool:
-        raise BadInputError(f"The pool {place} is empty; it needs texts with skills and topic.")
-    return pool
+    named, targets = given["graph"], tuple(given["targets"].split(",")) * bool(given["targets"])
+    if named and named not in WAYS:
+        return read_graph(Path(named))
+    if not named and (
+        setup.method.replace("-", "_") != "skill_it" or setup.settings.get("control") == "identity"
+    ):
+        return None
+    budget = given["graph_samples"] or setup.budget
+    small = msgspec.structs.replace(setup, budget=budget, method="graph", settings={}, rounds=1)
+    return learnt(small, data, given["out"] / "graph", named or WAYS[0], targets, show.say)
+
+
+def _say_primer(step: Step) -> None:
+    if step.step % 100 == 0 or step.step == step.of:
+        show.say(f"primer, step {step.step} of {step.of}: loss {step.loss:.3f}")
 
 
 def _say_step(number: int, step: Step) -> None:

@@ -75,7 +75,7 @@ def adapt(method: str, folder: Path | None, pool: Path | None, out: Path, json: 
     domain = adapting.domain_of(run, given["domain"])
     graph = adapting.read_graph(given["graph"]) if given["graph"] else None
     examples = adapting.read_pool(pool, domain) if pool else []
-    observed = adapting.observed_of(run, domain, graph)
+    observed = adapting.observed_of(run, [s.id for s in domain.part("train")[0]], graph)
     observed = msgspec.structs.replace(observed, pool=tuple(e.item for e in examples))
     found = adapting.plan(method, observed, given["budget"], given["seed"], given["settings"])
     about = {"run": str(folder or ""), "pool": str(pool or ""), "seed": given["seed"]}

@@ -12,11 +12,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadInputError
+from ..errors import BadInputError, unknown
 from ..mixing import Observed, Planned, drawn_by_mixture
 
 SOURCE = "Skill-It (arXiv 2307.14430, algorithm 1)"
 NEEDS = ("graph", "losses")
+CONTROLS = ("identity", "shuffled")
 Matrix = NDArray[np.float64]
 
 
@@ -73,6 +74,16 @@ def learn_graph(
     return graph
 
 
+def edges(graph: Matrix, weight: float = 0.5, least: float = 0.0) -> Matrix:
+    """Return a square graph with one weight for all edges above `least`, and 1 for a skill's own.
+
+    So the paper weighs its graphs of LEGO and addition.
+    """
+    found = np.where(graph > least, weight, 0.0)
+    np.fill_diagonal(found, 1.0)
+    return found
+
+
 def plan(
     observed: Observed,
     budget: int,
@@ -80,20 +91,23 @@ def plan(
     eta: float = 0.5,
     window: int = 3,
     mean: bool = False,
-    identity: bool = False,
+    control: str = "",
 ) -> Planned:
     """Return the next round's mixture, and items drawn by it where there is a pool.
 
-    `identity` is the negative control: the same update on a graph in which no skill helps another.
+    Two negative `control`s: `identity` is the same update on a graph in which no skill helps another,
+    `shuffled` on one in which each skill has the place of the one before it.
     """
+    if control and control not in CONTROLS:
+        raise unknown("control of skill_it", control, CONTROLS)
     targets = observed.targets or observed.skills
     graph = np.asarray(observed.graph, dtype=float)
-    if identity:
+    if control == "identity":
         graph = np.array([[float(s == t) for t in targets] for s in observed.skills])
     if not graph.size:
         raise BadInputError(
-            "Skill-It needs a graph of skills: learn one with skill_it.learn_graph, and give it with "
-            "--graph FILE."
+            "Skill-It needs a graph of skills: give one with --graph FILE; `skillmix train --method skill_it "
+            "--graph linear` learns one."
         )
     if graph.shape != (len(observed.skills), len(targets)):
         raise BadInputError(
@@ -103,10 +117,12 @@ def plan(
         )
     if any(len(row) != len(targets) for row in observed.losses):
         raise BadInputError(f"Each evaluation needs {len(targets)} losses, one for each evaluated skill.")
+    if control == "shuffled":
+        graph = np.roll(graph, 1, axis=0 if observed.targets else (0, 1))
     shares = mixture(graph, observed.losses, eta, window, mean)
     found = dict(zip(observed.skills, shares.tolist(), strict=True))
     items = drawn_by_mixture(observed, found, budget, seed) if observed.pool else []
     deviations = ["window averaged, not summed"] if mean else []
-    deviations += ["identity graph (negative control)"] if identity else []
-    options = {"eta": eta, "window": window, "mean": mean, "identity": identity}
+    deviations += [f"{control} graph (negative control)"] * bool(control)
+    options = {"eta": eta, "window": window, "mean": mean, "control": control}
     return Planned("skill_it", SOURCE, found, tuple(i.id for i in items), options, tuple(deviations))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 
+import msgspec
+
 from .. import texts
 from ..errors import CallFailedError
 from ..records import Reply, Request, Text, TextStatus, Usage
@@ -26,30 +28,22 @@ _MARKER = re.compile(r"\b(?:Answer|ANSWER)[*_]*:")
 _EXPLANATION = re.compile(r"\b(?:Explanation|EXPLANATION)\b")
 
 
-async def generate(
-    request: Request, index: int, ask: Ask, reply_form: str, draft: str = ""
-) -> tuple[Text, str]:
+async def generate(request: Request, index: int, ask: Ask, reply_form: str) -> tuple[Text, str]:
     """Ask for a text; return it with the student's whole reply, which a second turn quotes."""
     try:
         reply = await ask(request)
     except CallFailedError as error:
         return failed_text(request, index, str(error)), ""
-    return read_text(request, index, reply, reply_form, draft), reply.text
+    return read_text(request, index, reply, reply_form), reply.text
 
 
 async def refine(request: Request, draft: Text, ask: Ask, reply_form: str) -> Text:
     """Ask for a better text and return it with the draft and the tokens of both turns."""
-    quoted = draft.text if draft.status is TextStatus.OK else ""
-    text, _ = await generate(request, draft.index, ask, reply_form, quoted)
-    return Text(
-        text.question,
-        text.index,
-        text.text,
-        text.status,
-        draft=draft.text,
-        why=text.why,
-        usage=draft.usage + text.usage,
-    )
+    try:
+        reply = await ask(request)
+    except CallFailedError as error:
+        return _after(draft, failed_text(request, draft.index, str(error)))
+    return read_refined(request, draft, reply, reply_form)
 
 
 def read_text(request: Request, index: int, reply: Reply, reply_form: str, draft: str = "") -> Text:
@@ -63,6 +57,21 @@ def read_text(request: Request, index: int, reply: Reply, reply_form: str, draft
     prompt = prompt.replace(draft, "\n") if draft else prompt
     status, why = _status(written, reply, prompt, whole)
     return Text(_id(request), index, written, status, why=why, usage=reply.usage)
+
+
+def refinable(draft: Text) -> bool:
+    """Tell whether there is a text that a second turn could make better."""
+    return draft.status not in (TextStatus.FAILED, TextStatus.EMPTY, TextStatus.REFUSED)
+
+
+def read_refined(request: Request, draft: Text, reply: Reply, reply_form: str) -> Text:
+    """Turn the reply to a second turn into a text, with the draft and the tokens of both turns."""
+    quoted = draft.text if draft.status is TextStatus.OK else ""
+    return _after(draft, read_text(request, draft.index, reply, reply_form, quoted))
+
+
+def _after(draft: Text, text: Text) -> Text:
+    return msgspec.structs.replace(text, draft=draft.text, usage=draft.usage + text.usage)
 
 
 def failed_text(request: Request, index: int, why: str) -> Text:

@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import BackendError, BadInputError
 from ..records import Message
@@ -27,6 +27,14 @@ def libraries() -> tuple[Any, Any]:
             "brings it."
         ) from None
     return torch, transformers
+
+
+class Measure(NamedTuple):
+    """Mean loss per token in nats, the number of tokens, and if a greedy student writes this very text."""
+
+    loss: float
+    tokens: int
+    exact: bool
 
 
 class Student:
@@ -64,8 +72,9 @@ class Student:
         second = self.tokenizer(ended, add_special_tokens=False)["input_ids"]
         return [(a + b, len(a)) for a, b in zip(first, second, strict=True)]
 
-    def token_losses(self, batch: Sequence[Example]) -> tuple[Any, Any]:
-        """Return the loss of every token of the replies, in nats, and the row of each; both (tokens,).
+    def token_losses(self, batch: Sequence[Example]) -> tuple[Any, Any, Any]:
+        """Return for every token of the replies its loss in nats, its row, and if it is the likeliest one;
+        all (tokens,).
 
         Prompts are no targets, and padding is on the right.
         """
@@ -81,19 +90,21 @@ class Student:
         hidden = self.model.base_model(input_ids=inputs, use_cache=False).last_hidden_state[wanted]
         logits = self.model.lm_head(hidden).float()  # of the texts alone: most of the time is spent here
         losses = torch.nn.functional.cross_entropy(logits, targets[wanted], reduction="none")
-        return losses, wanted.nonzero()[:, 0]
+        return losses, wanted.nonzero()[:, 0], logits.detach().argmax(-1) == targets[wanted]
 
-    def losses(self, examples: Sequence[Example]) -> list[float]:
-        """Return each example's mean loss per token of its text, in nats."""
-        found: list[float] = []
+    def measure(self, examples: Sequence[Example]) -> list[Measure]:
+        """Return how well the student does on each example's text."""
+        found: list[Measure] = []
         self.model.eval()
         with self.torch.inference_mode():
             for at in range(0, len(examples), _LOSS_BATCH):
                 batch = examples[at : at + _LOSS_BATCH]
-                losses, rows = self.token_losses(batch)
-                sums = self.torch.zeros(len(batch), device=losses.device).index_add_(0, rows, losses)
+                losses, rows, right = self.token_losses(batch)
+                sums = self.torch.zeros(2, len(batch), device=losses.device)
+                sums.index_add_(1, rows, self.torch.stack([losses, right.float()]))
                 counts = self.torch.bincount(rows, minlength=len(batch))
-                found += (sums / counts).tolist()
+                means = (sums[0] / counts).tolist()
+                found += map(Measure, means, counts.tolist(), (sums[1] == counts).tolist())
         return found
 
     def save(self, folder: Path) -> None:

@@ -15,7 +15,8 @@ from ..errors import BadInputError, SkillMixError
 from .student import Example, Student
 
 _WINDOW = 16  # batches whose examples are sorted by length together, so that little is padding
-STATE = "state.pt"
+STATE = "state.pt"  # beside a checkpoint that is not finished
+CARRIED = "carried.pt"  # beside one that is, for the next part
 
 
 class Course(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +29,8 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     clip: float = 1.0
     seed: int = 0  # of the order within the plan
     save_every: int = 50  # steps
+    part: int = 0  # of a training in parts, which have one schedule and one optimiser
+    parts: int = 1
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -55,15 +58,18 @@ def train(
 ) -> Step:
     """Train on examples, each once, and write the checkpoint `folder`; the state beside it lets it go on.
 
-    Raises Diverged with step and data when a loss is not a number, BadInputError where the state is of
+    A later part of a training takes weights and optimiser from beside the student's own folder. Raises
+    Diverged with step and data when a loss is not a number, BadInputError where the state is of
     another training.
     """
     torch = student.torch
     torch.manual_seed(course.seed)
     order = batches([len(ids) for ids, _ in examples], course.batch, course.seed)
-    state, own = folder.with_name(f"{folder.name}.{STATE}"), _fingerprint(student, examples, course)
+    state, own = _beside(folder, STATE), _fingerprint(student, examples, course)
     model, optimizer = student.model, _optimizer(student, course)
     last, tokens = _resumed(state, own, student, optimizer)
+    if not last and course.part:
+        _load(student, optimizer, _beside(student.folder, CARRIED))
     seen = sum(map(len, order[:last]))
     model.train()
     done = Step(last, len(order), math.nan, seen, tokens)
@@ -85,8 +91,9 @@ def train(
         done = Step(step + 1, len(order), loss.item(), seen, tokens)
         on_step(done)
         if (step + 1) % course.save_every == 0 and step + 1 < len(order):
-            content = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
-            _save(torch, {**content, "step": step + 1, "tokens": tokens, "of": own}, state)
+            _save(student, optimizer, state, {"step": step + 1, "tokens": tokens, "of": own})
+    if course.part + 1 < course.parts:
+        _save(student, optimizer, _beside(folder, CARRIED), {})
     student.save(folder)
     state.unlink(missing_ok=True)
     return done
@@ -104,7 +111,8 @@ def batches(lengths: Sequence[int], batch: int, seed: int) -> list[list[int]]:
 
 
 def rate_at(step: int, steps: int, course: Course) -> float:
-    """Return the learning rate of a step, counted from 0."""
+    """Return the learning rate of a step of this part, counted from 0; parts are of equal length."""
+    step, steps = step + course.part * steps, steps * course.parts
     return course.rate * min(1.0, (step + 1) / max(1, course.warm_up)) * (1 - step / steps)
 
 
@@ -142,8 +150,24 @@ def _resumed(state: Path, own: str, student: Student, optimizer: Any) -> tuple[i
     return saved["step"], saved["tokens"]
 
 
-def _save(torch: Any, content: dict[str, Any], path: Path) -> None:
-    part = path.with_name(path.name + ".part")
+def _load(student: Student, optimizer: Any, path: Path) -> None:
+    """Load what the part before left; raises BadInputError where it is gone."""
+    if not path.is_file():
+        raise BadInputError(
+            f"{path} is gone, so the training cannot go on from that part; remove the folder to start anew."
+        )
+    saved = student.torch.load(path, weights_only=True, map_location=student.device)
+    student.model.load_state_dict(saved["model"])
+    optimizer.load_state_dict(saved["optimizer"])
+
+
+def _save(student: Student, optimizer: Any, path: Path, about: dict[str, Any]) -> None:
+    content = {"model": student.model.state_dict(), "optimizer": optimizer.state_dict(), **about}
+    part = _beside(path, "part")
     path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(content, part)
+    student.torch.save(content, part)
     part.rename(path)
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(f"{path.name}.{ending}")

@@ -1,0 +1,164 @@
+"""Texts that lm-eval has -> graded texts -> its metrics: all texts of a task in one go, never raising.
+
+lm-eval generates the texts of all tasks before any is graded, and an exception would lose every text that was
+paid for. The parts are also lm-eval's to use by name in tasks of your own (entry points, from the release
+after 0.4.13): the filter `skillmix_grade`, the metrics `skillmix_full_marks` and so on.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from tqdm import tqdm
+
+from .errors import SkillMixError
+from .evaluate import Setting, evaluate, load_models
+from .figures import METRICS
+from .lm_eval_model import drafted
+from .lm_eval_texts import Graded, by_judge, read
+from .pipeline import Job
+from .records import Question, Sample, Text
+from .stats import estimate
+from .store import Store
+
+_log = logging.getLogger(__name__)
+
+
+class BatchGrader(msgspec.Struct, frozen=True):
+    """Grades many texts at once; `ranks` processes share the connections to the judge."""
+
+    name: str
+    setting: Setting
+    store: Path
+    rank: int = 0
+    ranks: int = 1
+
+    def lines(self, replies: Sequence[tuple[Question, Sequence[str]]]) -> list[list[str]]:
+        """Return each question's graded texts as lines of JSON."""
+        texts = {
+            (q.id, index): (q, read(self.setting, q, index, reply, drafted(reply)), drafted(reply))
+            for q, rs in replies
+            for index, reply in enumerate(rs)
+        }
+        samples = self._grade([Job(question, text.index, text) for question, text, _ in texts.values()])
+        lines = {
+            key: msgspec.json.encode(self._graded(text, samples.get(key), draft)).decode()
+            for key, (_, text, draft) in texts.items()
+        }
+        return [[lines[q.id, index] for index in range(len(rs))] for q, rs in replies]
+
+    def _grade(self, jobs: Sequence[Job]) -> dict[tuple[str, int], Sample]:
+        """Return the samples that could be graded; whatever goes wrong is said, and raises nothing."""
+        samples: dict[tuple[str, int], Sample] = {}
+        judged = by_judge(self.setting)
+        if judged and self.ranks == 1 and os.environ.get("LOCAL_RANK", "0") != "0":
+            return samples  # tensor parallel: every process holds all texts, and only the first one reports
+        with tqdm(total=len(jobs), desc=f"Grading {self.name}", disable=self.rank > 0 or not judged) as bar:
+
+            def on_sample(sample: Sample) -> None:
+                samples[sample.text.question, sample.text.index] = sample
+                bar.update()
+
+            try:
+                self._ask(jobs, on_sample)
+            except SkillMixError as error:
+                _log.error(self._unfinished(len(jobs) - len(samples), len(jobs), str(error)))
+            except Exception as error:
+                _log.exception(self._unfinished(len(jobs) - len(samples), len(jobs), repr(error)))
+        self._count_unscored(samples.values())
+        return samples
+
+    def _ask(self, jobs: Sequence[Job], on_sample: Callable[[Sample], None]) -> None:
+        judged = by_judge(self.setting)
+        setting = self._share() if judged else self.setting
+        spec = msgspec.structs.replace(setting.spec, anchors=0)  # lm-eval's results have no place for them
+        setting = msgspec.structs.replace(setting, spec=spec)
+        models = load_models(setting, student=False)
+        store = Store(self.store) if judged else None
+        try:
+            evaluate(setting, models, store, on_sample, jobs)
+        finally:
+            if store:
+                store.close()
+
+    def _share(self) -> Setting:
+        """Return the setting with this rank's share of the connections to each judge."""
+        first, *others = (
+            msgspec.structs.replace(j, max_connections=max(1, j.max_connections // self.ranks))
+            for j in self.setting.spec.judges
+        )
+        spec = msgspec.structs.replace(self.setting.spec, judge=first, panel=tuple(others))
+        return msgspec.structs.replace(self.setting, spec=spec)
+
+    def _unfinished(self, left: int, asked: int, why: str) -> str:
+        kept = f" Verdicts that were paid for are kept in {self.store}." if by_judge(self.setting) else ""
+        return f"{self.name}: {left} of {asked} texts are not graded and count in no mean: {why}{kept}"
+
+    def _count_unscored(self, samples: Iterable[Sample]) -> None:
+        reasons = [_why(s) for s in samples if s.score is None]
+        if reasons:
+            _log.warning(
+                f"{self.name}: {len(reasons)} texts have no score and count in no mean (see coverage); "
+                f"the first: {reasons[0]}"
+            )
+
+    def _graded(self, text: Text, sample: Sample | None, draft: str | None) -> Graded:
+        if sample is None:
+            return Graded(text.index, text.status, why="not graded", draft=draft)
+        score, private = sample.score, self.setting.domain.private
+        return Graded(
+            text.index,
+            text.status,
+            score.marks if score else None,
+            score.points if score else {},
+            score.named if score else (),
+            () if private else sample.gradings,  # a judge's reasons speak of the user's own skills
+            "" if score or private else _why(sample),
+            draft,
+        )
+
+
+def _why(sample: Sample) -> str:
+    return next((g.why for g in sample.gradings if g.why), sample.text.why or sample.text.status)
+
+
+def process_results(doc: Mapping[str, Any], results: Sequence[Sequence[str]]) -> dict[str, float | None]:
+    """Return a question's metrics from its graded texts; each metric also under the name of its error."""
+    found: dict[str, float | None] = {}
+    for metric in METRICS:
+        value = of_texts(metric, results[0], doc["reduce"])
+        # lm-eval has no error for a custom mean; a later metric of this name takes its place in the table
+        found |= {metric: value, f"{metric}_stderr": value}
+    return found | {"coverage": of_texts("coverage", results[0], doc["reduce"])}
+
+
+def of_texts(metric: str, lines: Sequence[str], reduce: str = "mean") -> float | None:
+    """Return a metric over a question's graded texts; None where none has a score."""
+    graded = [msgspec.json.decode(line, type=Graded) for line in lines]
+    scored = [g.marks for g in graded if g.marks]
+    if metric == "coverage":
+        return len(scored) / len(graded)
+    values: list[float] = [getattr(m, metric) for m in scored]
+    if not values:
+        return None
+    return max(values) if reduce == "max" else sum(values) / len(values)
+
+
+def mean(values: Sequence[float | None]) -> float:
+    """Return the mean over the questions that have a score; not a number where none has."""
+    found = estimate([v for v in values if v is not None]).value
+    return float("nan") if found is None else found
+
+
+def standard_error(values: Sequence[float | None]) -> float | str:
+    """Return our standard error of that mean, or lm-eval's word for none."""
+    found = estimate([v for v in values if v is not None]).se
+    return "N/A" if found is None else found
+
+
+__all__ = ["BatchGrader", "mean", "of_texts", "process_results", "standard_error"]
