@@ -20,6 +20,7 @@ import msgspec
 from ..errors import BackendError, CallFailedError, TransientError
 from ..records import Reply, Request, Usage
 from ..spec import ModelSpec
+from ..texts import storable
 
 HOME = "https://api.openai.com/v1"
 _SECONDS = 600.0  # for one answer
@@ -240,7 +241,7 @@ class OpenAIBackend:
     def _clean(self, words: str) -> str:
         """Return words on one line, without the key that some servers repeat."""
         words = words.replace(self._key, "[key]") if self._key else words
-        return " ".join(words.split())[:300]
+        return " ".join(storable(words).split())[:300]
 
 
 def _proxy(where: str) -> str | None:
@@ -278,7 +279,7 @@ def _read(content: bytes, where: str) -> Reply:
     refusal = choice.message.refusal
     details = used.completion_tokens_details
     return Reply(
-        text=_storable(_words(choice.message.content) or refusal or ""),
+        text=storable(_words(choice.message.content) or refusal or ""),
         stop="refusal"
         if refusal or choice.finish_reason == "content_filter"
         else "length"
@@ -309,11 +310,6 @@ def _words(content: Any) -> str:
     if isinstance(content, list):
         return "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
     return content if isinstance(content, str) else ""
-
-
-def _storable(words: str) -> str:
-    """Return words without lone surrogates, which JSON escapes can write and no file can hold."""
-    return words.encode("utf-8", "ignore").decode()
 
 
 def _said(content: bytes) -> tuple[str, str]:
