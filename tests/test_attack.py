@@ -71,7 +71,7 @@ def test_the_decoy_stops_a_judge_that_gives_in() -> None:
 
 
 def test_an_attack_that_knows_the_decoys_is_measured() -> None:
-    """Decoys are public: a judge that makes an exception for them falls for that attack, and it is counted."""
+    """Decoys are public: a judge that makes an exception for them falls for it, and that is counted."""
     found = {t.id: t for t in under_attack(KnowingJudge()).categories}
     assert found["decoy-aware"].succeeded == found["decoy-aware"].trials == 9
     assert found["flattery"].succeeded == 0

@@ -231,16 +231,21 @@ def _finish(folder: Path, result: Any, prices: dict[str, Any], place: _Place) ->
 
 
 def _check_failures(run: Any, most: float) -> None:
-    """Raise where more than this share of the texts could not be had, or not be graded at all."""
+    """Raise where more than this share of the texts could not be had, or has no grading that can be read."""
     from ..records import GradingStatus, TextStatus
 
-    failed = sum(
-        s.text.status is TextStatus.FAILED
-        or (s.score is None and any(g.status is GradingStatus.FAILED for g in s.gradings))
-        for s in run.samples
-    )
-    if failed > most * len(run.samples):
+    again = unread = 0
+    for s in run.samples:
+        lost = s.score is None and any(g.status is GradingStatus.FAILED for g in s.gradings)
+        again += s.text.status is TextStatus.FAILED or lost
+        unread += s.score is None and s.text.status is TextStatus.OK and not lost
+    if again + unread > most * len(run.samples):
+        advice = ["the same command tries what failed again"] if again else []
+        if unread:
+            advice.append(
+                "where replies are no verdict, another judge may help (`skillmix grade RUN --judge M`)"
+            )
         raise IncompleteError(
-            f"{failed:,} of {len(run.samples):,} texts could not be had or graded, more than "
-            f"--max-failed {most:.0%}, so this run does not stand; the same command tries them again."
+            f"{again + unread:,} of {len(run.samples):,} texts could not be had or graded, more than "
+            f"--max-failed {most:.0%}, so this run does not stand; {', and '.join(advice)}."
         )
