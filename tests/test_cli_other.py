@@ -150,7 +150,7 @@ def test_no_key(tmp_path: Path) -> None:
 
 
 def test_output_that_cannot_be_written(tmp_path: Path) -> None:
-    """A full device is one sentence, a reader that leaves early none, and any encoding of a terminal will do."""
+    """A full device is one sentence, an early end of reading none, and any encoding of a terminal will do."""
     sample = [*command("sample", "-k", "2", "-n", "40")]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
