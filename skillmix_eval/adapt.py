@@ -13,7 +13,7 @@ import msgspec
 from .domain import Domain, load_domain
 from .errors import BadInputError
 from .inputs import questions_of_file
-from .mixing import Item, Miss, Observed, Planned, shares
+from .mixing import Item, Miss, Observed, Planned, checked, shares
 from .plugins import load_method
 from .records import Message, Question, Sample, TextStatus
 from .runs import Run, read_run, write_file
@@ -126,7 +126,7 @@ def plan(method: str, observed: Observed, budget: int, seed: int, options: Mappi
         found: Planned = module.plan(observed, budget, seed, **options)
     except TypeError as error:
         raise BadInputError(f"An option of {method} has the wrong kind of value: {error}.") from None
-    return found
+    return checked(found)
 
 
 def write_plan(out: Path, found: Planned, examples: list[Example], about: dict[str, Any]) -> dict[str, Any]:

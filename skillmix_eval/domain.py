@@ -35,6 +35,7 @@ class DomainFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     title: str
     grading: Literal["judge", "rules"]
+    rules: int | None = None  # version of the checkers in code; runs of different versions are never compared
     protocol: str = "standard"
     categories: tuple[str, ...] = ()
     held_out_categories: tuple[str, ...] = ()

@@ -120,7 +120,7 @@ def evaluate(
     models: Models,
     store: Store | None,
     on_sample: Callable[[Sample], None] = lambda _: None,
-    jobs: Sequence[Job] | None = None,
+    jobs: Iterable[Job] | None = None,
 ) -> Result:
     """Ask, grade and score everything that the store does not hold yet; with `jobs`, only grade their texts.
 
@@ -154,7 +154,7 @@ async def _evaluate(
     models: Models,
     store: Store | None,
     on_sample: Callable[[Sample], None],
-    jobs: Sequence[Job] | None,
+    jobs: Iterable[Job] | None,
 ) -> Result:
     spec = setting.spec
     work = jobs if jobs is not None else jobs_for(setting.questions(), setting.protocol.texts)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,40 +40,45 @@ class BatchGrader(msgspec.Struct, frozen=True):
 
     def lines(self, replies: Sequence[tuple[Question, Sequence[str]]]) -> list[list[str]]:
         """Return each question's graded texts as lines of JSON."""
-        texts = {
-            (q.id, index): (q, read(self.setting, q, index, reply, drafted(reply)), drafted(reply))
-            for q, rs in replies
-            for index, reply in enumerate(rs)
-        }
-        samples = self._grade([Job(question, text.index, text) for question, text, _ in texts.values()])
-        lines = {
-            key: msgspec.json.encode(self._graded(text, samples.get(key), draft)).decode()
-            for key, (_, text, draft) in texts.items()
-        }
-        return [[lines[q.id, index] for index in range(len(rs))] for q, rs in replies]
+        samples = self._grade(replies)
+        return [[self._line(q, i, reply, samples) for i, reply in enumerate(rs)] for q, rs in replies]
 
-    def _grade(self, jobs: Sequence[Job]) -> dict[tuple[str, int], Sample]:
+    def _line(
+        self, question: Question, index: int, reply: str, samples: Mapping[tuple[str, int], Sample]
+    ) -> str:
+        sample = samples.get((question.id, index))
+        text = sample.text if sample else read(self.setting, question, index, reply, drafted(reply))
+        return msgspec.json.encode(self._graded(text, sample, drafted(reply))).decode()
+
+    def _jobs(self, replies: Sequence[tuple[Question, Sequence[str]]]) -> Iterator[Job]:
+        """Give the texts one by one, each read when it is its turn, while judges are thinking."""
+        for question, said in replies:
+            for index, reply in enumerate(said):
+                text = read(self.setting, question, index, reply, drafted(reply))
+                yield Job(question, index, text)
+
+    def _grade(self, replies: Sequence[tuple[Question, Sequence[str]]]) -> dict[tuple[str, int], Sample]:
         """Return the samples that could be graded; whatever goes wrong is said, and raises nothing."""
         samples: dict[tuple[str, int], Sample] = {}
-        judged = by_judge(self.setting)
+        judged, asked = by_judge(self.setting), sum(len(said) for _, said in replies)
         if judged and self.ranks == 1 and os.environ.get("LOCAL_RANK", "0") != "0":
             return samples  # tensor parallel: every process holds all texts, and only the first one reports
-        with tqdm(total=len(jobs), desc=f"Grading {self.name}", disable=self.rank > 0 or not judged) as bar:
+        with tqdm(total=asked, desc=f"Grading {self.name}", disable=self.rank > 0 or not judged) as bar:
 
             def on_sample(sample: Sample) -> None:
                 samples[sample.text.question, sample.text.index] = sample
                 bar.update()
 
             try:
-                self._ask(jobs, on_sample)
+                self._ask(self._jobs(replies), on_sample)
             except SkillMixError as error:
-                _log.error(self._unfinished(len(jobs) - len(samples), len(jobs), str(error)))
+                _log.error(self._unfinished(asked - len(samples), asked, str(error)))
             except Exception as error:
-                _log.exception(self._unfinished(len(jobs) - len(samples), len(jobs), repr(error)))
+                _log.exception(self._unfinished(asked - len(samples), asked, repr(error)))
         self._count_unscored(samples.values())
         return samples
 
-    def _ask(self, jobs: Sequence[Job], on_sample: Callable[[Sample], None]) -> None:
+    def _ask(self, jobs: Iterable[Job], on_sample: Callable[[Sample], None]) -> None:
         judged = by_judge(self.setting)
         setting = self._share() if judged else self.setting
         spec = msgspec.structs.replace(setting.spec, anchors=0)  # lm-eval's results have no place for them
@@ -102,9 +107,10 @@ class BatchGrader(msgspec.Struct, frozen=True):
     def _count_unscored(self, samples: Iterable[Sample]) -> None:
         reasons = [_why(s) for s in samples if s.score is None]
         if reasons:
+            # a server's complaint may quote the prompt
+            first = "" if self.setting.domain.private else f"; the first: {reasons[0]}"
             _log.warning(
-                f"{self.name}: {len(reasons)} texts have no score and count in no mean (see coverage); "
-                f"the first: {reasons[0]}"
+                f"{self.name}: {len(reasons)} texts have no score and count in no mean (see coverage){first}"
             )
 
     def _graded(self, text: Text, sample: Sample | None, draft: str | None) -> Graded:

@@ -46,6 +46,7 @@ class Observed(msgspec.Struct, frozen=True):
     misses: tuple[Miss, ...] = ()
     round: int = 0  # from 0
     rounds: int = 1
+    from_start: bool = False  # the oldest losses are of a start that no round has trained
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -65,6 +66,32 @@ def normalised(weights: Mapping[str, float]) -> dict[str, float]:
     if not weights or not total > 0 or min(weights.values()) < 0:
         raise BadInputError("A mixture needs at least one skill with a weight above 0 and none below.")
     return {skill: weight / total for skill, weight in weights.items()}
+
+
+def checked_graph(observed: Observed) -> tuple[tuple[float, ...], ...]:
+    """Return the graph; raises BadInputError where it has not a row for each trained, a column for each
+    evaluated skill.
+    """
+    high, wide = len(observed.skills), len(observed.targets or observed.skills)
+    lengths = {len(row) for row in observed.graph}
+    if len(observed.graph) != high or lengths != {wide}:
+        shape = f"{len(observed.graph)} rows of {' or '.join(map(str, sorted(lengths)))} numbers"
+        raise BadInputError(
+            f"The graph has {shape}, but there are {high} trained and {wide} evaluated skills: its shape is "
+            "one row for each trained, one column for each evaluated skill."
+        )
+    return observed.graph
+
+
+def checked(found: Planned) -> Planned:
+    """Return a plan; raises BadInputError where its mixture holds no shares or does not sum to 1."""
+    total = sum(found.mixture.values())
+    if not abs(total - 1) < 1e-6 or min(found.mixture.values()) < 0:
+        raise BadInputError(
+            f"The mixture of {found.method} sums to {total:g}, not to 1 with no share below 0, so "
+            "nothing can be drawn by it."
+        )
+    return found
 
 
 def skill_map(observed: Observed) -> dict[str, list[Item]]:

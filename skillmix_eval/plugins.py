@@ -80,7 +80,8 @@ def load_grader(spec: RunSpec, domain: Domain, protocol: Protocol) -> Grader:
                 f"The checkers of the domain '{domain.name}' know only its own skills and topics; have your "
                 "own lists graded by a judge: --domain language --judge BACKEND/MODEL."
             )
-        return RulesGrader(domain.name, importlib.import_module(f"{__package__}.domains.{domain.name}.rules"))
+        rules = importlib.import_module(f"{__package__}.domains.{domain.name}.rules")
+        return RulesGrader(domain.name, rules, domain.about.rules)
     if spec.judge is None or spec.judge.model == "rules":
         raise BadInputError(
             f"The domain '{domain.name}' is graded by a judge model; name one, for example "

@@ -21,7 +21,9 @@ from .training.student import Measure, Student, convert
 from .training.trainer import CARRIED, Course, Step, train
 
 ROUNDS = "each round starts a new optimiser, and its rate rises and falls by itself"
-NEWEST = "a round follows the losses measured right before it; the paper's first round has none to follow"
+NEWEST = (
+    "a round follows the losses measured right before it, the first the graph alone, as the released code"
+)
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,7 +158,7 @@ def train_rounds(
     One learning rate rises and falls over all of them. Killed, the same call goes on where it was.
     """
     observed = observed_of(run, data.skills, graph)
-    observed = msgspec.structs.replace(observed, losses=(), rounds=setup.rounds)
+    observed = msgspec.structs.replace(observed, losses=(), rounds=setup.rounds, from_start=True)
     claim(out, setup, data, observed)
     data = of_skills(data, observed.skills, observed.targets)
     start, done = Path(setup.start), list[Trained]()

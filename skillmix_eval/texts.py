@@ -14,14 +14,14 @@ _PARENTHESES = re.compile(r"\([^)]*\)?")
 _ECHO_RUN = 8  # this many words in a row from the prompt are copied, not written
 
 
-def storable(words: str) -> str:
-    """Return words without lone surrogates, which JSON escapes can write and no file can hold."""
-    return words.encode("utf-8", "ignore").decode()
+def storable(text: str) -> str:
+    """Return a text without lone surrogates, which JSON escapes can write and no file can hold."""
+    return text if text.isascii() else text.encode("utf-8", "ignore").decode()
 
 
 def sentences(text: str) -> list[str]:
     """Return the sentences of a text, without those that hold no letter or digit."""
-    return [s.strip() for s in sentencex.segment("en", text) if any(c.isalnum() for c in s)]
+    return [s.strip() for s in sentencex.segment("en", storable(text)) if any(c.isalnum() for c in s)]
 
 
 def count_sentences(text: str, counter: str = "sentencex") -> int:

@@ -79,12 +79,16 @@ def test_a_graph_steers(place: Path) -> None:
         (["skill_it", "--run", "weak", "--graph", "none.json"], ["none.json"]),
         (["stat_sel", "--run", "weak", "--pool", "teacher", "--set", "per=3"], ["per", "per_skill"]),
         (["uniform_items", "--pool", "broken.jsonl"], ["broken.jsonl", "'text'"]),
+        (["uniform_items", "--pool", "bare.jsonl"], ["bare.jsonl", "text 1 has no skills"]),
+        (["skill_it", "--pool", "teacher", "--graph", "wide.json"], ["2 rows of 3 numbers"]),
         (["uniform_items", "--pool", "teacher", "--set", "x"], ["name=value"]),
     ],
     ids=lambda found: " ".join(found)[:40],
 )
 def test_what_is_missing_is_said(place: Path, arguments: list[str], words: list[str]) -> None:
     """A method without what it needs says so in one sentence, and writes nothing."""
+    (place / "bare.jsonl").write_text('{"topic": "x", "text": "y"}\n')
+    (place / "wide.json").write_text('{"skills": ["rhyme", "anaphora"], "rows": [[1, 2, 3], [1, 2, 3]]}')
     (place / "broken.jsonl").write_text('{"topic": "x"}\n')
     done = skillmix("adapt", *arguments, "--out", "none", cwd=place)
     assert done.code == 2

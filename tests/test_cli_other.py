@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 from pathlib import Path
@@ -166,3 +167,38 @@ def test_output_that_cannot_be_written(tmp_path: Path) -> None:
     assert (cut.returncode, cut.stderr) == (0, "")
     plain = skillmix("plan", "--help", cwd=tmp_path, PYTHONIOENCODING="ascii")
     assert plain.code == 0, plain.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["check", ""], ["no text", "standard input"]),
+        (["check", " \n"], ["no text"]),
+        (["check", "--domain", "strings", "banana"], ["'strings'", "--domain devices"]),
+        (["check", "--domain", "language", "banana"], ["'language'", "--domain devices"]),
+    ],
+)
+def test_what_cannot_be_checked(tmp_path: Path, arguments: list[str], words: list[str]) -> None:
+    """No text, or a domain without checkers of texts, is one clear sentence."""
+    done = skillmix(*arguments, cwd=tmp_path)
+    assert done.code == 2
+    one_sentence(done, *words)
+
+
+def test_check_reads_standard_input_and_any_bytes(tmp_path: Path) -> None:
+    """`check -` reads a text from a pipe, broken bytes make no crash, and verdicts stand in one column."""
+    done = subprocess.run(
+        command("check", "-"),
+        cwd=tmp_path,
+        env=environment(),
+        input=b"\xff\xfe The lamp shone like a moon.",
+        capture_output=True,
+        check=True,
+    )
+    lines = done.stdout.decode().splitlines()
+    assert lines[0].startswith("yes  simile  ")
+    assert all(line[5:32].endswith(" ") and line[32] != " " for line in lines)
+    argument = subprocess.run(
+        [*map(os.fsencode, command("check")), b"\xff\xfe bad"], cwd=tmp_path, env=environment(), check=False
+    )
+    assert argument.returncode == 0

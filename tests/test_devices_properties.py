@@ -14,7 +14,8 @@ could it that most probably is more longer but , ; . ! ? ( ) - -- — … “ �
 WORDS = [*LINE.split(), "\n", "\n\n"]
 DRAWN = st.lists(st.sampled_from(WORDS), max_size=40)
 ENGLISHLIKE = DRAWN.map(" ".join)
-TEXTS = st.one_of(st.text(max_size=200), ENGLISHLIKE, DRAWN.map("".join))
+BROKEN = st.text(st.characters(codec=None, categories=("Cs", "Lu", "Ll", "Po", "Zs", "Cc")), max_size=60)
+TEXTS = st.one_of(st.text(max_size=200), ENGLISHLIKE, DRAWN.map("".join), BROKEN)
 ODD = [
     unit * 3000
     for unit in (

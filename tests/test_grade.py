@@ -245,4 +245,5 @@ def test_rules_need_no_judge() -> None:
     text = make_text(QUESTION, "One. Two. Three.")
     (found,) = asyncio.run(grade(QUESTION, text, RulesGrader("made", Lenient()), None, 1, "sentencex"))
     assert found.judge == "rules/made"
+    assert RulesGrader("made", Lenient(), 2).fingerprint == "rules/made 2"
     assert [item for item, v in found.verdicts.items() if not v.met] == [SENTENCE_LIMIT]

@@ -26,7 +26,7 @@ from skillmix_eval.methods import (
     uniform_items,
     uniform_skills,
 )
-from skillmix_eval.mixing import Item, Miss, Observed, Planned
+from skillmix_eval.mixing import Item, Miss, Observed, Planned, checked, normalised
 
 NAMES = sorted(m.name for m in pkgutil.iter_modules(methods.__path__))
 SKILLS = ("a", "b", "c")
@@ -117,6 +117,20 @@ def test_an_identity_graph_is_multiplicative_weights() -> None:
     weights = np.exp([0.1, 0.4, 0.9])
     assert list(plan.mixture.values()) == pytest.approx(list(weights / weights.sum()))
     assert plan.deviations == ("identity graph (negative control)",)
+
+
+def test_the_first_round_of_a_training_follows_the_graph_alone() -> None:
+    """Losses of the start count only where they are of a run and not of a training."""
+    rows = ((9.0, 1.0, 1.0), (0.1, 0.4, 0.9))
+    by_losses = list(skill_it.mixture(np.asarray(FULL.graph), [rows[1]], 0.5))
+    first = msgspec.structs.replace(FULL, losses=rows[:1], from_start=True)
+    assert list(planned("skill_it", first).mixture.values()) == pytest.approx(
+        list(skill_it.mixture(np.asarray(FULL.graph), [], 0.5))
+    )
+    second = msgspec.structs.replace(first, losses=rows, round=1)
+    assert list(planned("skill_it", second).mixture.values()) == pytest.approx(by_losses)
+    alone = msgspec.structs.replace(FULL, losses=rows[1:])
+    assert list(planned("skill_it", alone).mixture.values()) == pytest.approx(by_losses)
 
 
 def test_a_shuffled_graph_gives_each_skill_the_place_of_another() -> None:
@@ -213,11 +227,15 @@ def test_stratified_is_not_what_the_pool_holds() -> None:
     [
         ("stat_sel", {"misses": ()}, "questions that the student failed"),
         ("stat_sel", {"pool": (Item("x", ()),)}, "carries a skill"),
-        ("skill_it", {"graph": ((1, 2),)}, "shape"),
+        ("skill_it", {"graph": ((1, 2),)}, "The graph has 1 rows of 2 numbers, but there are 3 trained"),
+        ("skill_it", {"graph": ((1, 2), (1,), (1, 2, 3))}, "3 rows of 1 or 2 or 3 numbers"),
+        ("skill_it", {"graph": ()}, "--graph linear` learns one"),
         ("skill_it", {"losses": ((1.0,),)}, "needs 3 losses"),
         ("skill_it", {"losses": ((1.0, float("nan"), 1.0),)}, "not a number"),
-        ("curriculum", {"pool": (Item("x", ("a",)),)}, "loss"),
-        ("skill_curriculum", {"losses": ()}, "one loss per skill"),
+        ("curriculum", {"pool": (Item("x", ("a",)),)}, "skillmix train --method curriculum` measures it"),
+        ("lfr", {"pool": (Item("x", ("a",)),), "round": 1}, "skillmix train --method lfr` measures it"),
+        ("skill_curriculum", {"losses": ()}, "skillmix train --method skill_curriculum` measures them"),
+        ("uniform_skills", {"pool": (Item("x", ()),)}, "carries a skill"),
         ("skill_composition", {"pool": (Item("x", ("z",)),)}, "no full-mark text"),
         ("uniform_items", {"pool": ()}, "empty"),
         ("dmt", {"pool": (Item("x", ("b",)),)}, "target skills"),
@@ -228,3 +246,20 @@ def test_what_is_missing_is_said(name: str, change: dict[str, Any], said: str) -
     with pytest.raises(BadInputError, match=said) as error:
         planned(name, msgspec.structs.replace(FULL, **change))
     assert "\n" not in str(error.value)
+
+
+def test_a_mixture_that_does_not_sum_is_refused() -> None:
+    """Whatever method gives it, shares are checked before anything is drawn by them."""
+    for mixture in ({"a": 0.5, "b": 0.4}, {"a": 1.5, "b": -0.5}, {}):
+        with pytest.raises(BadInputError, match="The mixture of mine sums to"):
+            checked(Planned("mine", "nowhere", mixture))
+    with pytest.raises(BadInputError, match="at least one skill with a weight above 0"):
+        normalised({"a": 0.0})
+
+
+def test_stratified_is_over_the_skills_that_matter_to_the_targets() -> None:
+    """With a graph and targets: these and what helps them, as in the paper's other two settings."""
+    tuned = msgspec.structs.replace(FULL, graph=((0.2,), (1.0,), (0.0,)), targets=("b",))
+    assert planned("uniform_skills", tuned).mixture == {"a": 0.5, "b": 0.5}
+    outside = msgspec.structs.replace(FULL, graph=((0.2,), (0.0,), (0.0,)), targets=("z",))
+    assert planned("uniform_skills", outside).mixture == {"a": 1.0}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skillmix_eval.texts import count_sentences, echoed, named, sentences, words
+from skillmix_eval.texts import count_sentences, echoed, named, sentences, storable, words
 
 PROMPT = "Write one short text about sewing that shows all of these skills as naturally as you possibly can."
 
@@ -130,3 +130,9 @@ def test_echo() -> None:
 def test_no_echo(text: str) -> None:
     """Fewer than eight words in a row are anyone's."""
     assert not echoed(text, PROMPT)
+
+
+def test_half_a_character_is_dropped() -> None:
+    """Lone surrogates, which no file can hold, are dropped, and sentences are counted without them."""
+    assert storable("A \ud800bee. \udcffB") == "A bee. B"
+    assert count_sentences("\ud800 One. \udfff Two.") == 2

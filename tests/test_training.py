@@ -11,7 +11,7 @@ import pytest
 
 from skillmix_eval.adapt import Example, read_pool
 from skillmix_eval.domain import load_domain
-from skillmix_eval.errors import BadInputError
+from skillmix_eval.errors import BackendError, BadInputError
 from skillmix_eval.lessons import CHECKS, split
 from skillmix_eval.rounds import Setup, claim, train_rounds
 from skillmix_eval.training.pool import taught, write_taught
@@ -158,8 +158,15 @@ def test_a_folder_that_is_no_checkpoint_says_what_it_lacks(torch: Any, tmp_path:
         student.Student(tmp_path)
     shutil.copytree(START, tmp_path / "other")
     (tmp_path / "other" / "config.json").write_text('{"model_type": "no-such-architecture"}')
-    with pytest.raises(Exception, match="cannot be loaded"):
+    with pytest.raises(BackendError, match="cannot be loaded"):
         student.Student(tmp_path / "other")
+    transformers = importlib.import_module("transformers")
+    size = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
+    transformers.BertForMaskedLM(transformers.BertConfig(**size)).save_pretrained(tmp_path / "bert")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copyfile(START / name, tmp_path / "bert" / name)
+    with pytest.raises(BadInputError, match="is a BertLMHeadModel, which writes no text"):
+        student.Student(tmp_path / "bert")
 
 
 def test_rounds_lower_the_loss_and_are_read_back(torch: Any, pool: list[Example], tmp_path: Path) -> None:

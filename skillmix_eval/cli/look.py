@@ -107,7 +107,7 @@ def report(
 @click.option("--domain", default="devices", show_default=True, help="Domain whose checkers are asked.")
 @options.as_json
 def check(text: str, domain: str, json: bool) -> None:
-    """Show which skills of a code-checked domain a TEXT shows, and where.
+    """Show which skills of a code-checked domain a TEXT shows, and where; `-` reads it from standard input.
 
     Example:
 
@@ -115,20 +115,30 @@ def check(text: str, domain: str, json: bool) -> None:
     """
     from ..domain import load_domain
     from ..errors import BadInputError
+    from ..texts import storable
 
+    given = sys.stdin.buffer.read().decode("utf-8", "replace") if text == "-" else storable(text)
+    if not given.strip():
+        raise BadInputError("There is no text to check; quote one, or give - for standard input.")
     loaded = load_domain(domain)
     if loaded.about.grading != "rules":
         raise BadInputError(f"The domain '{domain}' has no checkers in code; use --domain devices.")
     rules = importlib.import_module(f"skillmix_eval.domains.{loaded.name}.rules")
-    verdicts = rules.check(text)
+    if not hasattr(rules, "check"):
+        raise BadInputError(
+            f"The checkers of the domain '{domain}' grade answers to a question, not a text by itself; "
+            "use --domain devices."
+        )
+    verdicts = rules.check(given)
     if json:
         sys.stdout.write(msgspec.json.encode(verdicts).decode() + "\n")
         return
     names = {s.id: s.name for s in loaded.skills}
+    width = max(map(len, names.values()))
     for skill, verdict in sorted(verdicts.items(), key=lambda pair: not pair[1].met):
         mark = "[green]yes[/green]" if verdict.met else "[dim]no [/dim]"
         shown = f"{verdict.quote!r}: " if verdict.quote else ""
-        line = f"{names[skill]:22} {shown}{verdict.reason}"
+        line = f"{names[skill]:{width}} {shown}{verdict.reason}"
         show.out.print(f"{mark}  {show.escape(line)}", soft_wrap=True)
 
 

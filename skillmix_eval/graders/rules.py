@@ -18,8 +18,8 @@ class Rules(Protocol):
 class RulesGrader:
     """No call, no cost, no judge error."""
 
-    def __init__(self, domain: str, rules: Rules) -> None:
-        self.fingerprint = f"rules/{domain}"
+    def __init__(self, domain: str, rules: Rules, version: int | None = None) -> None:
+        self.fingerprint = f"rules/{domain}" if version is None else f"rules/{domain} {version}"
         self._rules = rules
 
     def ask(self, question: Question, text: Text, call: int) -> Request | None:  # noqa: ARG002

@@ -12,7 +12,10 @@ NEEDS = ("pool with losses",)
 def plan(observed: Observed, budget: int, seed: int = 0, hardest_first: bool = False) -> Planned:
     """Return items of this round's slice; `hardest_first` is the anticurriculum."""
     if any(item.loss is None for item in observed.pool):
-        raise BadInputError("A curriculum needs the student's loss on each item of the pool, as 'loss'.")
+        raise BadInputError(
+            "A curriculum needs the student's loss on each item of the pool, as 'loss'; "
+            "`skillmix train --method curriculum` measures it."
+        )
     ordered = sorted(observed.pool, key=lambda item: item.loss or 0.0, reverse=hardest_first)
     slice_ = ordered[: max(1, len(ordered) * (observed.round + 1) // observed.rounds)]
     items = drawn(slice_, budget, seed)

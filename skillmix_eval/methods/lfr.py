@@ -20,7 +20,8 @@ def plan(observed: Observed, budget: int, seed: int = 0, drop: float = 0.5) -> P
     if phase == "focus":
         if any(item.loss is None for item in items):
             raise BadInputError(
-                "LFR focuses on what has the highest loss: each item of the pool needs 'loss'."
+                "LFR focuses on what has the highest loss: each item of the pool needs 'loss'; "
+                "`skillmix train --method lfr` measures it."
             )
         items.sort(key=lambda item: -(item.loss or 0.0))
         items = items[: max(1, round(len(items) * (1 - drop)))]

@@ -17,7 +17,10 @@ def plan(
     The paper mixes 0.4 in; its released scripts mix nothing in (and forget). The last round takes all skills.
     """
     if not observed.losses or len(observed.losses[0]) != len(observed.skills):
-        raise BadInputError("A skill curriculum needs one loss per skill from an evaluation before training.")
+        raise BadInputError(
+            "A skill curriculum needs one loss per skill from an evaluation before training: "
+            "`skillmix train --method skill_curriculum` measures them, or give a --run that asked for all."
+        )
     by_loss = sorted(zip(observed.losses[0], observed.skills, strict=True), reverse=hardest_first)
     order = [skill for _, skill in by_loss]
     at = min(len(order), observed.round * len(order) // max(1, observed.rounds - 1))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInputError, unknown
-from ..mixing import Observed, Planned, drawn_by_mixture
+from ..mixing import Observed, Planned, checked_graph, drawn_by_mixture
 
 SOURCE = "Skill-It (arXiv 2307.14430, algorithm 1)"
 NEEDS = ("graph", "losses")
@@ -95,31 +95,31 @@ def plan(
 ) -> Planned:
     """Return the next round's mixture, and items drawn by it where there is a pool.
 
+    In training the first round follows the graph alone, as in the paper; later ones leave out the losses
+    before it, as the released code does: of a start that does not know the answers' form they would decide
+    the mixture for as long as the window holds them.
+
     Two negative `control`s: `identity` is the same update on a graph in which no skill helps another,
     `shuffled` on one in which each skill has the place of the one before it.
     """
     if control and control not in CONTROLS:
         raise unknown("control of skill_it", control, CONTROLS)
     targets = observed.targets or observed.skills
-    graph = np.asarray(observed.graph, dtype=float)
-    if control == "identity":
-        graph = np.array([[float(s == t) for t in targets] for s in observed.skills])
-    if not graph.size:
+    if not observed.graph and control != "identity":
         raise BadInputError(
             "Skill-It needs a graph of skills: give one with --graph FILE; `skillmix train --method skill_it "
             "--graph linear` learns one."
         )
-    if graph.shape != (len(observed.skills), len(targets)):
-        raise BadInputError(
-            f"The graph has the shape {graph.shape}, but there are {len(observed.skills)} trained and "
-            f"{len(targets)} "
-            "evaluated skills: one row for each trained, one column for each evaluated skill."
-        )
+    if control == "identity":
+        graph = np.array([[float(s == t) for t in targets] for s in observed.skills])
+    else:
+        graph = np.asarray(checked_graph(observed), dtype=float)
     if any(len(row) != len(targets) for row in observed.losses):
         raise BadInputError(f"Each evaluation needs {len(targets)} losses, one for each evaluated skill.")
     if control == "shuffled":
         graph = np.roll(graph, 1, axis=0 if observed.targets else (0, 1))
-    shares = mixture(graph, observed.losses, eta, window, mean)
+    losses = observed.losses[1:] if observed.from_start else observed.losses
+    shares = mixture(graph, losses, eta, window, mean)
     found = dict(zip(observed.skills, shares.tolist(), strict=True))
     items = drawn_by_mixture(observed, found, budget, seed) if observed.pool else []
     deviations = ["window averaged, not summed"] if mean else []

@@ -51,7 +51,7 @@ def read_text(request: Request, index: int, reply: Reply, reply_form: str, draft
 
     The student's own `draft`, which the prompt may quote, is no part of the prompt that a text could echo.
     """
-    written = extract(reply.text, reply_form)
+    written = extract(texts.storable(reply.text), reply_form)
     whole = reply.stop != "length" or (reply_form == "answer" and _after_marker(reply.text)[1])
     prompt = "\n".join(m.content for m in request.messages if m.role != "assistant")
     prompt = prompt.replace(draft, "\n") if draft else prompt

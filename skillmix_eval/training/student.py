@@ -53,6 +53,11 @@ class Student:
             raise BackendError(
                 f"The checkpoint {folder} cannot be loaded: {' '.join(str(error).split())[:300]}"
             ) from None
+        if not hasattr(loaded, "lm_head"):
+            raise BadInputError(
+                f"{folder} is a {type(loaded).__name__}, which writes no text token by token; give a causal "
+                "language model with a head lm_head, such as a Llama."
+            )
         if not self.tokenizer.chat_template:
             raise BadInputError(f"{folder} has no chat template, so it cannot be trained on chats.")
         self.folder, self.model = folder, loaded.to(self.device)

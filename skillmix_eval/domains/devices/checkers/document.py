@@ -25,6 +25,7 @@ _SECTION_MARK = re.compile(r"[;?!]|^[.][\"'”’]*\s")
 _TITLES = word_set(
     "mrs prof etc inc jan feb mar apr aug sept oct nov dec approx capt col gen sgt rev hon fig vol"
 )
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # the splitter takes whole characters only
 _PLAIN_GAPS = frozenset({" ", "", "-", "'", "’"})
 
 
@@ -67,8 +68,9 @@ class Document:
 
     def _sentence_ends(self) -> list[int]:
         ends, at = [], 0
-        for segment in sentencex.segment("en", self.text):
-            found = self.text.find(segment, at)
+        text = self.text if self.text.isascii() else _LONE_SURROGATE.sub("\ufffd", self.text)
+        for segment in sentencex.segment("en", text):
+            found = text.find(segment, at)
             at = found + len(segment) if found >= 0 else at
             ends.append(at)
         return ends
