@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -27,8 +26,9 @@ from .training.trainer import train
 
 WAYS = ("linear", "brute")
 _PLACE, _RADIUS, _SIZE = 210, 150, 27  # of the picture: centre, circle of skills, a skill
+_HALO = 'stroke="#fff" stroke-width="3"'  # so that a name can be read across an arrow
 _HEAD = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 420 420" width="420" height="420"
- font-family="sans-serif" font-size="11" text-anchor="middle" role="img">
+ font-family="sans-serif" font-size="11" text-anchor="middle" paint-order="stroke" role="img">
 <title>Graph of skills: an arrow goes from a skill whose texts help to the skill that they help</title>
 <defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="9" markerHeight="9"
  markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0 8 4 0 8z" fill="#246"/></marker></defs>
@@ -117,7 +117,7 @@ def graph_svg(graph: Graph) -> str:
         own = pairs.get((name, name))
         figure = "" if own is None else f'<text x="{x:.0f}" y="{y + 15:.0f}" fill="#555">{own:.2f}</text>'
         parts.append(f'<circle cx="{x:.0f}" cy="{y:.0f}" r="{_SIZE}" fill="#eef3fa" stroke="#246"/>')
-        parts.append(f'<text x="{x:.0f}" y="{y + 3:.0f}">{escape(name)}</text>{figure}')
+        parts.append(f'<text x="{x:.0f}" y="{y + 3:.0f}" {_HALO}>{escape(name)}</text>{figure}')
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
@@ -133,10 +133,10 @@ def _arrow(start: tuple[float, float], end: tuple[float, float], weight: float, 
     ux, uy = dx / far, dy / far
     x1, y1 = start[0] + _SIZE * ux - 6 * uy, start[1] + _SIZE * uy + 6 * ux
     x2, y2 = end[0] - _SIZE * ux - 6 * uy, end[1] - _SIZE * uy + 6 * ux
-    share: Any = weight / most
+    share = weight / most
+    x, y = x1 + 0.35 * (x2 - x1) - 8 * uy, y1 + 0.35 * (y2 - y1) + 8 * ux + 4
     return (
         f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="#246" '
         f'stroke-width="{0.5 + 3 * share:.1f}" opacity="{0.25 + 0.75 * share:.2f}" marker-end="url(#tip)"/>'
-        f'<text x="{x1 + 0.35 * (x2 - x1) - 8 * uy:.1f}" y="{y1 + 0.35 * (y2 - y1) + 8 * ux + 4:.1f}">'
-        f"{weight:.2f}</text>"
+        f'<text x="{x:.1f}" y="{y:.1f}" {_HALO}>{weight:.2f}</text>'
     )

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from inspect_ai import Task, task
+from inspect_ai import Epochs, Task, task
 from inspect_ai.dataset import MemoryDataset, Sample
 from inspect_ai.model import (
     ChatMessage,
@@ -24,7 +24,17 @@ from inspect_ai.model import (
     ResponseSchema,
     get_model,
 )
-from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, metric, scorer
+from inspect_ai.scorer import (
+    Metric,
+    SampleScore,
+    Score,
+    Scorer,
+    ScoreReducer,
+    Target,
+    metric,
+    score_reducer,
+    scorer,
+)
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 from inspect_ai.util import JSONSchema
 
@@ -79,17 +89,19 @@ def _task(settings: dict[str, Any]) -> Task:
     ]
     return Task(
         dataset=MemoryDataset(samples, name=f"skillmix_{setting.domain.name}"),
-        solver=_write(setting, questions),
+        solver=write(setting, questions),
         scorer=rubric(setting, questions),
-        epochs=setting.protocol.texts,
+        epochs=Epochs(setting.protocol.texts, over_texts(setting.protocol.reduce)),
     )
 
 
 @solver
-def _write(setting: Setting, questions: dict[str, Question]) -> Solver:
+def write(setting: Setting, questions: dict[str, Question]) -> Solver:
     """Generate a text, and a better one where the protocol has a second turn."""
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
+        if setting.domain.about.grading == "judge":  # said now, not when the texts are paid for
+            get_model(role="grader", required=True)
         state = await generate(state)
         first = draft_request(questions[str(state.sample_id)], state.epoch - 1, setting.draft, _STUDENT)
         reply = _reply(state.output)
@@ -105,29 +117,46 @@ def _write(setting: Setting, questions: dict[str, Question]) -> Solver:
     return solve
 
 
-@metric
-def by_k() -> Metric:
-    """Mean and standard error over the questions with a score, for each k, and the mean of the ks.
+@score_reducer(name="skillmix_texts")
+def over_texts(reduce: str = "mean") -> ScoreReducer:
+    """Make a question's texts one score as a run of ours does: mean or best of those with a score."""
 
-    Inspect has averaged the texts of a question before.
-    """
+    def reduced(scores: list[Score]) -> Score:
+        values: dict[str, Any] = {}
+        for name in (*METRICS, "coverage"):
+            given = [s.as_dict()[name] for s in scores if isinstance(s.value, dict)]
+            known = [float(v) for v in given if isinstance(v, int | float) and not math.isnan(v)]
+            best = reduce == "max" and name != "coverage"
+            values[name] = (max(known) if best else sum(known) / len(known)) if known else math.nan
+        return scores[0].model_copy(update={"value": values})
+
+    return reduced
+
+
+@metric
+def figures() -> Metric:
+    """Mean and standard error over the questions with a score for each k, and the mean of the ks."""
 
     def compute(scores: list[SampleScore]) -> dict[str, float]:
-        values: dict[int, list[float]] = {}
-        for found in scores:
-            values.setdefault((found.score.metadata or {})["k"], []).append(found.score.as_float())
-        figures: dict[str, float] = {}
-        for k in sorted(values):
-            of_k = estimate([v for v in values[k] if not math.isnan(v)])
-            figures[f"k{k}"] = math.nan if of_k.value is None else of_k.value
-            figures[f"k{k}_stderr"] = math.nan if of_k.se is None else of_k.se
-        means = [figures[f"k{k}"] for k in values]
-        return figures | {"mean": sum(means) / len(means)}
+        found: dict[str, float] = {}
+        ks = sorted({int((s.sample_metadata or {})["k"]) for s in scores})
+        for name in (*METRICS, "coverage"):
+            means = []
+            for k in ks:
+                given = [s.score.as_dict()[name] for s in scores if (s.sample_metadata or {})["k"] == k]
+                of_k = estimate([float(v) for v in given if v is not None and not math.isnan(float(v))])
+                means.append(math.nan if of_k.value is None else of_k.value)
+                found[f"{name}_k{k}"] = means[-1]
+                if name != "coverage":
+                    found[f"{name}_k{k}_stderr"] = math.nan if of_k.se is None else of_k.se
+            if len(ks) > 1:
+                found[name] = sum(means) / len(means)
+        return found
 
     return compute
 
 
-@scorer(metrics={name: [by_k()] for name in [*METRICS, "coverage"]})
+@scorer(metrics=[figures()])
 def rubric(setting: Setting, questions: dict[str, Question]) -> Scorer:
     """Score by the rubric of k + 3 points: exact checkers, or the model role `grader`."""
     graders = load_graders(setting.spec, setting.domain, setting.protocol)

@@ -107,9 +107,10 @@ class BatchGrader(msgspec.Struct, frozen=True):
     def _count_unscored(self, samples: Iterable[Sample]) -> None:
         reasons = [_why(s) for s in samples if s.score is None]
         if reasons:
+            # a server's complaint may quote the prompt
+            first = "" if self.setting.domain.private else f"; the first: {reasons[0]}"
             _log.warning(
-                f"{self.name}: {len(reasons)} texts have no score and count in no mean (see coverage); "
-                f"the first: {reasons[0]}"
+                f"{self.name}: {len(reasons)} texts have no score and count in no mean (see coverage){first}"
             )
 
     def _graded(self, text: Text, sample: Sample | None, draft: str | None) -> Graded:

@@ -77,7 +77,11 @@ class Loop:
             seen = self.evaluated(kept, 0)
             progress.append(rates(seen))
             observed = msgspec.structs.replace(
-                observed_of(seen, skills, graph), losses=losses, round=number - 1, rounds=self.setup.rounds
+                observed_of(seen, skills, graph),
+                losses=losses,
+                round=number - 1,
+                rounds=self.setup.rounds,
+                from_start=True,
             )
 
             def told(step: Step, at: int = number) -> None:

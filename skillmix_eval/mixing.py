@@ -46,6 +46,7 @@ class Observed(msgspec.Struct, frozen=True):
     misses: tuple[Miss, ...] = ()
     round: int = 0  # from 0
     rounds: int = 1
+    from_start: bool = False  # the oldest losses are of a start that no round has trained
 
 
 class Planned(msgspec.Struct, frozen=True):

@@ -158,7 +158,7 @@ def train_rounds(
     One learning rate rises and falls over all of them. Killed, the same call goes on where it was.
     """
     observed = observed_of(run, data.skills, graph)
-    observed = msgspec.structs.replace(observed, losses=(), rounds=setup.rounds)
+    observed = msgspec.structs.replace(observed, losses=(), rounds=setup.rounds, from_start=True)
     claim(out, setup, data, observed)
     data = of_skills(data, observed.skills, observed.targets)
     start, done = Path(setup.start), list[Trained]()

@@ -147,6 +147,7 @@ class MixtureCallback(TrainerCallback):  # type: ignore[misc]
             graph=self.graph.rows if self.graph else (),
             round=len(self.losses) - 1,
             rounds=max(1, state.max_steps // self.every),
+            from_start=True,
         )
         self.stream.mixture = plan(self.method, observed, 0, 0, self.options).mixture
 

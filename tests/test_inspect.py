@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import zlib
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .server import ROOT, Server, skillmix
+from .server import ROOT, Call, Server, environment, skillmix
 
 pytest.importorskip("inspect_ai", reason="Inspect AI is not installed: pip install 'skillmix-eval[inspect]'")
 
@@ -34,9 +39,21 @@ def evaluated(task: Any, server: Server, folder: Path, **roles: Any) -> Any:
     return log
 
 
-def figures(log: Any) -> dict[str, dict[str, float]]:
-    """Return the metrics by score name."""
-    return {s.name: {m.name: m.value for m in s.metrics.values()} for s in log.results.scores}
+def figures(log: Any) -> dict[str, float]:
+    """Return the metrics by name, as the log has them."""
+    (scores,) = log.results.scores
+    return {name: m.value for name, m in scores.metrics.items()}
+
+
+def assert_same(log: Any, rows: list[Any]) -> None:
+    """Check that the log has our means and standard errors."""
+    found = figures(log)
+    for row in rows:
+        for metric, figure in row["metrics"].items():
+            name, expected = f"{metric}_k{row['k']}", figure["estimate"]
+            assert found[name] == pytest.approx(expected["value"])
+            assert found[f"{name}_stderr"] == pytest.approx(expected["se"])
+        assert found[f"coverage_k{row['k']}"] == pytest.approx(row["scored_texts"] / row["texts"])
 
 
 def ours(folder: Path, server: Server, *options: object) -> list[Any]:
@@ -63,24 +80,32 @@ def test_devices_have_the_figures_of_a_run(tmp_path: Path) -> None:
     with Server() as server:
         log = evaluated(inspect_plugin.devices(k="1-2", n=6), server, tmp_path)
         rows = ours(tmp_path, server, "-k", "1-2", "-n", 6)
-    found = figures(log)
-    for row in rows:
-        for metric in ("full_marks", "skill_fraction"):
-            estimate = row["metrics"][metric]["estimate"]
-            assert found[metric][f"k{row['k']}"] == pytest.approx(estimate["value"])
-            assert found[metric][f"k{row['k']}_stderr"] == pytest.approx(estimate["se"])
-    assert found["coverage"]["k1"] == 1
+    assert_same(log, rows)
+    assert figures(log)["coverage"] == 1
 
 
-def test_language_has_the_figures_of_a_run(tmp_path: Path) -> None:
-    """With draft, refine and the role `grader` as judge, the figures are those of `skillmix run`."""
-    with Server() as server:
+@pytest.mark.parametrize("protocol", ["standard", "paper"])
+def test_language_has_the_figures_of_a_run(tmp_path: Path, protocol: str) -> None:
+    """With draft, refine, several texts and the role `grader`, figures are those of `skillmix run`."""
+
+    def fault(call: Call) -> str | None:
+        """Write what depends on the messages alone; decline some, and grade some beyond reading."""
+        chance = zlib.crc32(json.dumps(call.body["messages"]).encode())
+        if call.role == "judge":
+            return "gibberish" if chance % 3 == 0 else None
+        return (
+            f"say:By lot {chance:x} the lamp fades beside us."
+            if chance % 4
+            else "say:I cannot help with that."
+        )
+
+    with Server(fault=fault) as server:
         judge = get_model("openai/good-judge", base_url=server.url, api_key="key", responses_api=False)
-        log = evaluated(inspect_plugin.language(k=2, n=6), server, tmp_path, grader=judge)
-        options = ["--domain", "language", "-k", 2, "-n", 6, "--judge", "openai/good-judge"]
-        (row,) = ours(tmp_path, server, *options, "--judge-base-url", server.url, "--anchors", 0)
-    mean = row["metrics"]["skill_fraction"]["estimate"]["value"]
-    assert figures(log)["skill_fraction"]["k2"] == pytest.approx(mean)
+        log = evaluated(inspect_plugin.language(k=2, n=6, protocol=protocol), server, tmp_path, grader=judge)
+        options = ["--domain", "language", "-k", 2, "-n", 6, "--protocol", protocol]
+        options += ["--judge", "openai/good-judge", "--judge-base-url", server.url, "--anchors", 0]
+        rows = ours(tmp_path, server, *options)
+    assert_same(log, rows)
 
 
 def test_it_is_found_by_name() -> None:
@@ -89,3 +114,35 @@ def test_it_is_found_by_name() -> None:
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["entry-points"]["inspect_ai"] == {"skillmix_eval": "skillmix_eval.inspect_plugin"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not any(e.name == "skillmix_eval" for e in entry_points(group="inspect_ai")),
+    reason="skillmix-eval is not installed beside Inspect AI: pip install -e .",
+)
+def test_the_command_line_finds_tasks_and_judge(tmp_path: Path) -> None:
+    """`inspect eval skillmix_eval/language -T k=3` prints our figures by name; it wants a judge first."""
+    inspect = str(Path(sys.executable).with_name("inspect"))
+    with Server() as server:
+        base = [inspect, "eval", "skillmix_eval/language", "-T", "k=3", "-T", "n=4", "--display", "plain"]
+        base += [
+            "--model",
+            "openai/good-student",
+            "--model-base-url",
+            server.url,
+            "-M",
+            "responses_api=false",
+        ]
+        arguments = f"{{base_url: {server.url}, responses_api: false}}"
+        role = f"grader={{model: openai/good-judge, model_args: {arguments}}}"
+        env = environment()
+        alone = subprocess.run(base, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+        assert "Model role 'grader' is required" in alone.stdout + alone.stderr
+        assert not server.calls
+        done = subprocess.run(
+            [*base, "--model-role", role], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+        )
+        assert (len(server.of("student")), len(server.of("judge"))) == (8, 4)
+    for name in ("full_marks_k3", "full_marks_k3_stderr", "skill_fraction_k3", "coverage_k3"):
+        assert f"\n{name} " in done.stdout, done.stdout

@@ -119,11 +119,11 @@ def test_an_identity_graph_is_multiplicative_weights() -> None:
     assert plan.deviations == ("identity graph (negative control)",)
 
 
-def test_the_first_of_several_rounds_follows_the_graph_alone() -> None:
-    """Losses before any training count only where there is one round."""
+def test_the_first_round_of_a_training_follows_the_graph_alone() -> None:
+    """Losses of the start count only where they are of a run and not of a training."""
     rows = ((9.0, 1.0, 1.0), (0.1, 0.4, 0.9))
     by_losses = list(skill_it.mixture(np.asarray(FULL.graph), [rows[1]], 0.5))
-    first = msgspec.structs.replace(FULL, losses=rows[:1], rounds=4)
+    first = msgspec.structs.replace(FULL, losses=rows[:1], from_start=True)
     assert list(planned("skill_it", first).mixture.values()) == pytest.approx(
         list(skill_it.mixture(np.asarray(FULL.graph), [], 0.5))
     )

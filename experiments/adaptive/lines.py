@@ -16,7 +16,7 @@ def lines_svg(title: str, at: Sequence[float], lines: Mapping[str, Sequence[Sequ
     The first point of a falling curve may be far above the rest; the scale then starts at the second.
     """
     values = [v for runs in lines.values() for run in runs for v in run[1:]]
-    high = max(values) * 1.05 or 1.0
+    high = max(values) or 1.0
 
     def place(x: float, y: float) -> str:
         return f"{_LEFT + _WIDE * x / at[-1]:.1f},{_TOP + _HIGH * (1 - min(y, high) / high):.1f}"

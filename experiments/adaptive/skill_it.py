@@ -53,7 +53,7 @@ class World(msgspec.Struct, frozen=True):
 
 WORLDS = {
     "lego": World(12_800, 1.5, "brute", 38_400, 0.5, 0.005),
-    "addition": World(6_400, 0.6, "brute", 19_200, 0.5, 0.005),
+    "addition": World(6_400, 0.6, "brute", 12_800, 0.5, 0.005),
     "strings": World(6_400, 0.2, "linear", 6_400),
 }
 

@@ -76,7 +76,9 @@ def _training(function: F) -> F:
     f"else {_START}].",
 )
 @click.option(
-    "--rounds", type=click.IntRange(1), default=1, show_default=True, help="Plans, each of a training."
+    "--rounds",
+    type=click.IntRange(1),
+    help="Plans, each of a part of the training [default: 1, of exercises 6].",
 )
 @click.option("--run", "folder", type=click.Path(path_type=Path), help="Run of the student, for stat_sel.")
 @click.option(
@@ -91,7 +93,7 @@ def _training(function: F) -> F:
 @click.option("--targets", default="", help="Skills that the learnt graph is to help: a,b [default: all].")
 @_training
 def train(
-    method: str, student: Path | None, rounds: int, folder: Path | None, json: bool, **given: Any
+    method: str, student: Path | None, rounds: int | None, folder: Path | None, json: bool, **given: Any
 ) -> None:
     """Train a student by a METHOD: plan, train, plan again; checkpoints go to OUT/1, OUT/2, ...
 
@@ -101,7 +103,7 @@ def train(
 
     Examples:
 
-      skillmix train --domain lego --method skill_it --rounds 6 --out out/lego
+      skillmix train --domain lego --method skill_it --set eta=1.5 --out out/lego
 
       skillmix train --method uniform_skills --out out/uniform
 
@@ -191,7 +193,7 @@ def loop(method: str, student: str, rounds: int, k: tuple[int, ...] | None, json
     )
 
 
-def _setup(start: str, method: str, rounds: int, given: dict[str, Any]) -> Setup:
+def _setup(start: str, method: str, rounds: int | None, given: dict[str, Any]) -> Setup:
     from ..lessons import COURSE, exercise
     from ..plugins import load_method
     from ..rounds import Setup
@@ -210,7 +212,7 @@ def _setup(start: str, method: str, rounds: int, given: dict[str, Any]) -> Setup
         method=method,
         settings=given["settings"],
         budget=given["samples"] or (12_800 if drawn else 3200),
-        rounds=rounds,
+        rounds=rounds or (6 if drawn else 1),
         seed=given["seed"],
         course=Course(
             rate=given["rate"] or usual.rate, batch=given["batch"] or usual.batch, seed=given["seed"]

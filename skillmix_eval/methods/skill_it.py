@@ -95,9 +95,9 @@ def plan(
 ) -> Planned:
     """Return the next round's mixture, and items drawn by it where there is a pool.
 
-    Of several rounds the first follows the graph alone, as in the paper; later ones leave out the losses
-    before any training, as the released code does: of a start that does not know the answers' form they
-    would decide the mixture for as long as the window holds them.
+    In training the first round follows the graph alone, as in the paper; later ones leave out the losses
+    before it, as the released code does: of a start that does not know the answers' form they would decide
+    the mixture for as long as the window holds them.
 
     Two negative `control`s: `identity` is the same update on a graph in which no skill helps another,
     `shuffled` on one in which each skill has the place of the one before it.
@@ -118,7 +118,7 @@ def plan(
         raise BadInputError(f"Each evaluation needs {len(targets)} losses, one for each evaluated skill.")
     if control == "shuffled":
         graph = np.roll(graph, 1, axis=0 if observed.targets else (0, 1))
-    losses = observed.losses if observed.rounds == 1 else observed.losses[1:]
+    losses = observed.losses[1:] if observed.from_start else observed.losses
     shares = mixture(graph, losses, eta, window, mean)
     found = dict(zip(observed.skills, shares.tolist(), strict=True))
     items = drawn_by_mixture(observed, found, budget, seed) if observed.pool else []
