@@ -330,11 +330,9 @@ def read_assumptions(given: str) -> tuple[Assumption, ...]:
         raise BadInputError(f"The frequencies {path} are not as in {ASSUMED}: {error}.") from None
 
 
-def report_files(
-    run: Run, show_private: bool = False, assumptions: Sequence[Assumption] = ()
-) -> dict[str, bytes]:
+def report_files(run: Run, show_private: bool = False, figures: Figures | None = None) -> dict[str, bytes]:
     """Return what people and programs read of a run, by file name: the same run gives the same bytes."""
-    figures, info = run_figures(run, show_private, assumptions), run.info
+    figures, info = figures or run_figures(run, show_private), run.info
     title, header = report_title(info), report_header(info)
     return {
         "scores.json": scores_json(info, figures),
