@@ -126,13 +126,19 @@ def evaluate(
 
     Raises BackendError or StoreError; what was paid for until then is in the store.
     """
-    work = _evaluate(setting, models, store, on_sample, jobs)
+    found: list[Result] = []
+
+    async def work() -> None:  # returns nothing, since asyncio.run spells out what its task returned
+        found.append(await _evaluate(setting, models, store, on_sample, jobs))
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work)
-    with ThreadPoolExecutor(1) as own:  # a notebook has a loop of its own, which must not be entered twice
-        return own.submit(asyncio.run, work).result()
+        asyncio.run(work())
+    else:
+        with ThreadPoolExecutor(1) as own:  # a notebook's own loop must not be entered twice
+            own.submit(lambda: asyncio.run(work())).result()
+    return found[0]
 
 
 def run(store: str | Path | None = None, **settings: Any) -> Run:

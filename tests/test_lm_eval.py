@@ -7,6 +7,7 @@ import importlib.util
 import json
 import math
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,7 @@ from .lm_eval_help import (
     student,
     tiny_model,
 )
+from .server import ROOT
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # lm-eval's own and its dependencies'
 
@@ -317,12 +319,32 @@ def test_settings_of_the_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert spec.judge.model == "rules"
 
 
+def test_a_domain_of_ones_own_has_a_task(
+    tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`skillmix_custom` takes domain and k from metadata; the environment names no judge for code."""
+    grader, write = serve(judge), Fixed(lambda prompt, _: student(prompt))
+    monkeypatch.setenv("SKILLMIX_JUDGE", "openai/j")
+    monkeypatch.setenv("SKILLMIX_JUDGE_BASE_URL", grader.url)
+    shutil.copytree(ROOT / "skillmix_eval" / "domains" / "language", tmp_path / "own")
+    metadata = {"n": 5, "seed": 2, "store": str(tmp_path / "s")}
+    own = harness(["skillmix_custom"], metadata | {"k": 2, "domain": str(tmp_path / "own")}, write)
+    shipped = harness(["skillmix_language_k2"], metadata, write)
+    assert ids(own, "skillmix_custom") == ids(shipped, "skillmix_language_k2")
+    asked = grader.calls
+    code = harness(["skillmix_custom"], metadata | {"k": 2, "domain": "devices"}, write)
+    assert code["results"]["skillmix_custom"]["coverage,rules"] == 1
+    assert grader.calls == asked >= 5
+    with pytest.raises(BadInputError, match='such as "k": 3'):
+        task_spec({"domain": "devices"}, {})
+
+
 def test_every_shipped_task_loads() -> None:
     """All tasks and groups are found, and every task of `devices` builds its documents."""
     names = [f"skillmix_devices_k{k}" for k in range(1, 7)] + [f"skillmix_language_k{k}" for k in range(2, 7)]
     names += [f"skillmix_strings_k{k}" for k in range(1, 5)]
     manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata={"n": 2})
-    assert manager.all_subtasks == names
+    assert manager.all_subtasks == ["skillmix_custom", *names]
     assert manager.all_groups == ["skillmix", "skillmix_devices", "skillmix_language", "skillmix_strings"]
     for name, task in manager.load(["skillmix"])["tasks"].items():
         assert len(task.eval_docs) == 2, name
