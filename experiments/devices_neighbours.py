@@ -194,10 +194,10 @@ def floor(left: str, right: str) -> float:
     if (
         "not" in (left, right)
         or left == "<"
-        or (right == ">" and left in HELPING | {"her", "in", "that", "one"})
+        or (right in (">", ",") and left in HELPING | {"her", "in", "that", "one"})
     ):
         return -0.7
-    if left == "-s" and right in ("verb", "open"):
+    if (left == "-s" and right in ("verb", "open")) or (left, right) in (("in", "also"), ("do", "in")):
         return -0.3
     known_twice = left in CONTENT and (right in CONTENT or right in ("we", "the", "it", "a", "this"))
     return -1.0 if known_twice else -3.0
