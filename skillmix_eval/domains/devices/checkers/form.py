@@ -29,6 +29,7 @@ from .pronunciation import known
 _QUESTION_WORDS = word_set("who what why how where when")
 _RHETORICAL_HELPERS = word_set("can could would should will can't couldn't wouldn't shouldn't won't")
 _TAG_PRONOUNS = word_set("i you he she it we they there one")
+_NO_STATEMENT = _QUESTION_WORDS | HELPERS | NEGATED_HELPERS - {"don't"}
 _LEADS = word_set("and but so yet then")
 _SAYING = word_set(
     "say says said saying ask asks asked asking reply replies replied replying answer answers answered "
@@ -64,7 +65,7 @@ _NO_SMALL = word_set("small mean little ordinary minor")
 _AS_IDIOMS = word_set("soon well much many same just such often little")
 _STATE_IDIOMS = word_set("long good far early late")  # an image only after a linking verb
 _LINKING = frozenset(map(stem, word_set("is seem look feel grow become sound taste smell stay remain")))
-_BEFORE_PLURAL = DETERMINERS | GRADABLE | {"", "and", "or"}
+_BEFORE_PLURAL = DETERMINERS | GRADABLE | {""} | word_set("and or most many some few several other two three")
 _FELT_LIKE = word_set("cup glass drink walk swim nap rest bite snack break meal beer tea coffee change")
 _IS = word_set("is was are were")
 _CORRECTING = word_set("it's he's she's they're we're that's you're i'm")
@@ -121,7 +122,7 @@ def tag_question(doc: Document) -> Verdict:
     for section in doc.sections:
         tag = _tag_start(doc, section)
         opens = doc.words[section.start]
-        if tag is not None and tag - section.start >= 3 and opens not in _QUESTION_WORDS | HELPERS:
+        if tag is not None and tag - section.start >= 3 and opens not in _NO_STATEMENT:
             tagged = doc.text[doc.starts[tag] : doc.ends[section.end - 1]]
             return doc.yes(section.start, section.end, f"A statement ends with the tag '{tagged}'.")
     return no("No statement ends with a comma and a tag such as 'isn't it?'.")

@@ -44,7 +44,7 @@ _DOUBTS = word_set(
     "hoped wish wishes wished guess think thinks thought deny denies denied false untrue wrong unlikely "
     "hardly scarcely rarely seldom nearly almost"
 )
-_PRONOUNS = word_set("it he she they him her them")
+_PRONOUNS = word_set("it he she they him her them mine yours hers ours theirs")
 _MINORITY = word_set("one two three four five ten fifteen twenty thirty forty fifty")
 _FIGURE = re.compile(r"\d+(?:[.,]\d+)?")
 _ALL_THE_MORE = [

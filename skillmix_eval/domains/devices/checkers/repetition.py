@@ -24,6 +24,11 @@ from .lexicon import (
 _LEAST_RUN = 3
 _GAP_WORDS = 4  # between two conjunctions of a polysyndeton
 _ITEM_WORDS = 5  # in an item of an asyndeton
+_ASIDES = {
+    tuple(phrase.split())
+    for phrase in ("of course", "at last", "in fact", "in short", "in truth", "after all")
+}
+_MAY_OPEN = PREPOSITIONS | {"no"}
 _NO_ITEMS = FUNCTION_WORDS | INTRODUCTORY | word_set("please sir madam thanks yesterday tomorrow tonight")
 
 
@@ -158,15 +163,15 @@ def _last_items(doc: Document, parts: list[Span]) -> list[Span]:
 
 
 def _is_item(words: tuple[str, ...]) -> bool:
-    if len(words) == 1 and words[0] in _NO_ITEMS:
+    if (len(words) == 1 and words[0] in _NO_ITEMS) or words in _ASIDES:
         return False
-    return CONJUNCTIONS.isdisjoint(words) and (words[0] not in INTRODUCTORY or words[0] in PREPOSITIONS)
+    return CONJUNCTIONS.isdisjoint(words) and (words[0] not in INTRODUCTORY or words[0] in _MAY_OPEN)
 
 
 def _without_introduction(doc: Document, items: list[Span]) -> list[Span]:
     """Drop items up to the last prepositional phrase, unless all items are prepositional phrases."""
     opens = [doc.words[item.start] in PREPOSITIONS for item in items]
-    if all(opens) or not any(opens):
+    if all(opens[1:]) or not any(opens):
         return items
     return items[len(opens) - opens[::-1].index(True) :]
 

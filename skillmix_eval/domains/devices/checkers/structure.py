@@ -19,6 +19,7 @@ from .lexicon import (
     IRREGULAR_VERBS,
     NEGATED_HELPERS,
     POSSESSIVES,
+    PREPOSITIONS,
     word_set,
 )
 
@@ -39,7 +40,7 @@ _NO_FOCUS = word_set(
     "rumor rumour claim idea view opinion theory thought feeling sign secret mystery law rule condition "
     "dream wish fear duty promise crime sin scandal disgrace blessing lie myth irony case point question "
     "matter fault tradition custom proof bet guess plan aim understanding conviction tragedy nuisance "
-    "comfort thing legend saying story news pain regret chance way"
+    "comfort thing legend saying story news pain regret chance way reason"
 )
 _NO_REPLACEMENT = word_set("all nothing anything everything none nobody anybody anyone help last anywhere")
 _SUBJECTS = word_set("i he she it we they you there")
@@ -155,16 +156,20 @@ def _adverb(opening: list[str]) -> int:
         return int(opening[1:2] in (["do"], ["does"], ["did"]))
     if len(opening) > 1 and opening[0] == "not" and opening[1] in _INVERTING_NOT:
         return 2
-    size = int(opening[0] in _INVERTING) if opening else 0
-    return size + (size > 0 and opening[1:2] != [] and opening[1] in _STRENGTHENING)
+    if len(opening) < 2 or opening[0] not in _INVERTING:
+        return int(opening[:1] != [] and opening[0] in _INVERTING)
+    if opening[1] in PREPOSITIONS:  # never in my life
+        return next((i for i in range(3, min(6, len(opening))) if opening[i] in HELPERS), 0)
+    return 1 + (opening[1] in _STRENGTHENING)
 
 
 def _inverted(doc: Document, i: int) -> bool:
     """Tell whether word i is a helping verb and no order, as in 'never do that' or 'never have a doubt'."""
-    helper, after, then = doc.words[i : i + 3]
-    if helper == "do":
-        plural = after.endswith("s") or (after in DETERMINERS and then.endswith("s"))
-        return after in _SUBJECTS or (plural and after not in ("this", "his", "its"))
+    helper, after = doc.words[i : i + 2]
+    if helper == "do":  # 'never do the bees rest' has a verb after its plural, 'never do the dishes' has none
+        at = i + 2 if after in DETERMINERS else i + 1
+        noun, verb = (*doc.words[at : at + 2], "", "")[:2]
+        return after in _SUBJECTS or (noun.endswith("s") and verb not in FUNCTION_WORDS | {""})
     return helper in HELPERS and not (helper == "have" and after in ("a", "an", "no", "any"))
 
 
