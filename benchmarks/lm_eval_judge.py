@@ -5,12 +5,14 @@
 The texts are given, as they are when lm-eval hands them to a task's filter. The judge is the server of
 benchmarks/calls.py, a process of its own that answers each call after `--latency` seconds. Timed are lm-eval's own
 calls of our task: `apply_filters`, `process_results` for each document, and the aggregations; each round has a store of
-its own, so that nothing is known before. The ideal is calls x latency / connections. Needs lm-eval.
+its own, so that nothing is known before. The ideal is calls x latency / connections. Turn about, a bare aiohttp loop
+sends the same number of prompts and keeps nothing: what the machine can do at that moment. Needs lm-eval.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import logging
 import os
@@ -69,6 +71,26 @@ def graded(url: str, given: argparse.Namespace, store: Path) -> dict[str, float]
     }
 
 
+async def bare(url: str, given: argparse.Namespace) -> float:
+    """Return the seconds that a loop takes that only sends as many prompts."""
+    import aiohttp
+
+    question = 'c0000001: Does the text show the skill "x"?\n----- text a begins -----\nSo.\n----- text a ends -----\n'
+    words = f"Reply with one JSON object\n{question}" + "word " * 400 + '"receipt": "00"'
+    body = {"model": "good-judge", "messages": [{"role": "user", "content": words}]}
+    prompts = iter(range(given.questions))
+    began = time.perf_counter()
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+
+        async def work() -> None:
+            for _ in prompts:
+                async with session.post(f"{url}/chat/completions", json=body) as response:
+                    await response.json()
+
+        await asyncio.gather(*(work() for _ in range(given.connections)))
+    return time.perf_counter() - began
+
+
 def main() -> None:
     """Measure some rounds and print the medians."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -85,11 +107,16 @@ def main() -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         url = server.stdout.readline().strip()
         with tempfile.TemporaryDirectory() as folder:
-            rounds = [graded(url, given, Path(folder) / f"{n}.sqlite") for n in range(given.rounds + 1)][1:]
+            rounds = []
+            for number in range(given.rounds + 1):  # the first, which imports, is left out
+                took = graded(url, given, Path(folder) / f"{number}.sqlite")
+                rounds.append(took | {"bare_s": asyncio.run(bare(url, given))})
         server.stdin.close()
     ideal = given.questions * given.latency / given.connections
-    medians = {name: round(statistics.median(r[name] for r in rounds), 3) for name in rounds[0]}
-    found = {"questions": given.questions, "ideal_s": ideal, "ratio": round(medians["wall_s"] / ideal, 3)}
+    rounds = [{name: round(value, 3) for name, value in r.items()} for r in rounds[1:]]
+    medians = {name: statistics.median(r[name] for r in rounds) for name in rounds[0]}
+    found = {"questions": given.questions, "ideal_s": ideal, "to_ideal": round(medians["wall_s"] / ideal, 3)}
+    found["to_bare"] = round(statistics.median(r["wall_s"] / r["bare_s"] for r in rounds), 3)
     found |= {"median": medians, "rounds": rounds, "load": os.getloadavg()}
     print(json.dumps(found, indent=1))
     if given.out:

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from .records import Question
+from .styles._decoys import DECOYS
 from .styles.paper_lines import Style as Lines
 from .styles.paper_table import Style as Table
 
@@ -64,6 +65,7 @@ def _values(question: Question, words: str) -> dict[str, str]:
         "topic": question.topic.name,
         "skills": ", ".join(s.name for s in question.skills),
         "definitions": " ".join(s.definition for s in question.skills),
+        "decoys": ", ".join(sorted(DECOYS)),
         "long": _FILLER * _LONG,
         "text": words,
     }

@@ -126,13 +126,19 @@ def evaluate(
 
     Raises BackendError or StoreError; what was paid for until then is in the store.
     """
-    work = _evaluate(setting, models, store, on_sample, jobs)
+    found: list[Result] = []
+
+    async def work() -> None:  # returns nothing, since asyncio.run spells out what its task returned
+        found.append(await _evaluate(setting, models, store, on_sample, jobs))
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work)
-    with ThreadPoolExecutor(1) as own:  # a notebook has a loop of its own, which must not be entered twice
-        return own.submit(asyncio.run, work).result()
+        asyncio.run(work())
+    else:
+        with ThreadPoolExecutor(1) as own:  # a notebook's own loop must not be entered twice
+            own.submit(lambda: asyncio.run(work())).result()
+    return found[0]
 
 
 def run(store: str | Path | None = None, **settings: Any) -> Run:
@@ -324,11 +330,9 @@ def read_assumptions(given: str) -> tuple[Assumption, ...]:
         raise BadInputError(f"The frequencies {path} are not as in {ASSUMED}: {error}.") from None
 
 
-def report_files(
-    run: Run, show_private: bool = False, assumptions: Sequence[Assumption] = ()
-) -> dict[str, bytes]:
+def report_files(run: Run, show_private: bool = False, figures: Figures | None = None) -> dict[str, bytes]:
     """Return what people and programs read of a run, by file name: the same run gives the same bytes."""
-    figures, info = run_figures(run, show_private, assumptions), run.info
+    figures, info = figures or run_figures(run, show_private), run.info
     title, header = report_title(info), report_header(info)
     return {
         "scores.json": scores_json(info, figures),

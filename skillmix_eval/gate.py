@@ -20,7 +20,7 @@ from .baseline import Accepted, Mean, accept
 from .calibrated import corrected_note
 from .errors import BadInputError
 from .evaluate import Setting, check_judges, describe, load_models, opened, prepare, spent
-from .pairing import Pairing, by_question, caveats, coverage, metric, must_agree, pair
+from .pairing import Pairing, by_question, caveats, changed_judge, coverage, metric, must_agree, pair
 from .pipeline import jobs_for, run
 from .records import Question, Sample
 from .runs import Run, RunInfo
@@ -290,6 +290,7 @@ def _invalid(basis: _Basis, policy: Policy) -> tuple[str, ...]:
     reasons = [
         f"The run of {i.student} is invalid: {f}." for i in basis.infos if i.anchors for f in i.anchors.faults
     ]
+    reasons += changed_judge(*(i.anchors for i in basis.infos))
     old, new = basis.covered
     if min(basis.covered) < policy.min_coverage:
         reasons.append(

@@ -101,11 +101,11 @@ class SkillMixTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval has no ty
 
     def _choose_turns(self, apply: Any, system: str | None) -> None:
         """Draft and refine where the model can, which shows in its hook; else say that drafts are scored."""
-        if isinstance(getattr(apply, "__self__", None), SkillMixLM):
-            self._setting = prepare(task_spec(*self._asked, refine=True))
-            self._system = [{"role": "system", "content": system}] if system else []
-            self._config.metadata.update(_described(self._setting))
-        else:
+        twice = isinstance(getattr(apply, "__self__", None), SkillMixLM)
+        self._system = [{"role": "system", "content": system}] if system else []
+        self._setting = prepare(task_spec(*self._asked, refine=twice))
+        self._config.metadata.update(_described(self._setting))
+        if not twice:
             _say_once(
                 "The skillmix tasks score drafts: lm-eval asks once per question. For draft and refine run "
                 "skillmix lm-eval --model skillmix --model_args inner=TYPE_OF_MODEL,... instead."
@@ -139,17 +139,18 @@ class SkillMixTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval has no ty
 
     def apply_filters(self) -> Any:
         """Grade all texts of this rank at once; lm-eval calls it when all tasks have their texts."""
+        instances = self._instances
+        if self._setting.domain.private:  # the prompt spells out the user's own skills
+            for instance in instances:
+                instance.arguments = ("(private)", *instance.arguments[1:])
         if self._only_texts:
             return super().apply_filters()
-        instances = self._instances
         _warn_of_equal_texts(self.task_name, [i.resps for i in instances])
         grader = BatchGrader(self.task_name, self._setting, self._store, self._rank, self._ranks)
         graded = grader.lines([(self._questions[i.doc["id"]], i.resps[: i.repeats]) for i in instances])
         kind = "judge" if by_judge(self._setting) else "rules"
         for instance, lines in zip(instances, graded, strict=True):
             instance.filtered_resps[kind] = lines
-            if self._setting.domain.private:  # the prompt spells out the user's own skills
-                instance.arguments = ("(private)", *instance.arguments[1:])
         return instances
 
 

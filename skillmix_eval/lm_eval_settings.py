@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from .domain import load_domain
 from .errors import BadInputError, unknown
 from .spec import ModelSpec, RunSpec, make_spec, read_spec
 
@@ -41,8 +42,12 @@ def task_spec(metadata: Mapping[str, Any], fixed: Mapping[str, Any], refine: boo
     settings["student"] = msgspec.to_builtins(STUDENT)
     settings["judge"] = judge_settings(metadata, file.get("judge"), fixed.get("judge"))
     spec = make_spec(settings, "the task's metadata")
+    if not fixed and "judge" not in {*metadata, *file} and load_domain(spec.domain).about.grading == "rules":
+        spec = msgspec.structs.replace(spec, judge=None)  # the environment's is for what code cannot grade
     if len(spec.k) != 1:
-        raise BadInputError(f"A task has one k, not {list(spec.k)}; use one task for each.")
+        raise BadInputError(
+            f'A task has one k, not {list(spec.k)}: choose one in --metadata, such as "k": 3.'
+        )
     return spec
 
 

@@ -6,12 +6,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
+from scipy.stats import binomtest
 
 from .errors import BadInputError
 from .figures import Anchors
 from .records import Question, Record, Sample, Score
 from .runs import Run, RunInfo
 
+SURELY = 0.001  # how rarely the gate may take a judge that is only noisy for one that changed
 CHANGED = 0.2  # a judge that grades more of the anchors otherwise than before may be another
 _MUST_AGREE = {
     "domain": "run both on the same --domain",
@@ -122,9 +124,7 @@ def caveats(old: RunInfo, new: RunInfo) -> list[str]:
 
 def _drift(old: Anchors | None, new: Anchors | None) -> list[str]:
     """Say how far the judge graded the anchors of both runs alike: a judge may change behind its name."""
-    shared = sorted(old.marks.keys() & new.marks.keys()) if old and new else []
-    both = [(old.marks[i], new.marks[i]) for i in shared if old and new]
-    graded = [(a, b) for a, b in both if a and b]
+    graded = _both_graded(old, new)
     changed = sum(a != b for a, b in graded)
     if not changed:
         return []
@@ -132,6 +132,25 @@ def _drift(old: Anchors | None, new: Anchors | None) -> list[str]:
     if changed > CHANGED * len(graded):
         return [f"{what}: it may have changed behind its name; grade both runs again."]
     return [f"{what}."]
+
+
+def changed_judge(old: Anchors | None, new: Anchors | None) -> list[str]:
+    """Say so where the judge surely became stricter or more lenient between two runs.
+
+    A judge that is only noisy gives an anchor more points as often as fewer (exact sign test over anchors).
+    """
+    moved = [sum(map(int, b)) - sum(map(int, a)) for a, b in _both_graded(old, new)]
+    more, fewer = sum(m > 0 for m in moved), sum(m < 0 for m in moved)
+    if not more + fewer or float(binomtest(more, more + fewer).pvalue) >= SURELY:
+        return []
+    told = f"of {len(moved)} anchors it gave {more} more points and {fewer} fewer in the candidate's run"
+    return [f"The judge changed behind its name: {told} (sign test, p < {SURELY}). Grade both runs again."]
+
+
+def _both_graded(old: Anchors | None, new: Anchors | None) -> list[tuple[str, str]]:
+    shared = sorted(old.marks.keys() & new.marks.keys()) if old and new else []
+    both = [(old.marks[i], new.marks[i]) for i in shared if old and new]
+    return [(a, b) for a, b in both if a and b]
 
 
 def by_question(samples: Iterable[Sample]) -> dict[str, list[Sample]]:

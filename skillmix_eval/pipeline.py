@@ -91,7 +91,8 @@ async def run(plan: Plan, jobs: Iterable[Job], on_sample: Callable[[Sample], Non
         done.put(number, sample)
 
     asked = (plan.ask_student, *(judge.ask for judge in plan.judges))
-    await _all(jobs, one, sum(ask.backend.limit for ask in asked if ask))
+    places = sum(ask.backend.limit for ask in asked if ask)
+    await _all(jobs, one, places + places // 2)  # some wait, rendered, while others are being written down
     return done.samples()
 
 

@@ -149,12 +149,12 @@ def read_run(folder: Path) -> Run:
     import pyarrow.parquet as pq
 
     spec, catalogue = _about(folder)
+    lists = _Lists(catalogue, spec)
     try:
         rows = pq.read_table(folder / "samples.parquet").to_pylist()
-        lists = _Lists(catalogue, spec)
         samples = tuple(lists.sample(row) for row in rows)
     except (msgspec.MsgspecError, pa.ArrowException, KeyError, OSError) as error:
-        raise BadInputError(f"{folder} cannot be read as a run: {error!r}.") from None
+        raise _damaged(folder / "samples.parquet", error) from None
     return Run(spec, catalogue.info, samples, read_calibration(folder))
 
 
@@ -181,13 +181,13 @@ class StoredRun:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        if "words" not in pq.read_schema(self._folder / "samples.parquet").names:  # by an earlier release
-            return columns_of(self.samples)
-        lists = _Lists(self._catalogue, self.spec)
+        lists, path = _Lists(self._catalogue, self.spec), self._folder / "samples.parquet"
         try:
-            return read_columns(self._folder / "samples.parquet", lists.skills, lists.topics)
+            if "words" not in pq.read_schema(path).names:  # by an earlier release
+                return columns_of(self.samples)
+            return read_columns(path, lists.skills, lists.topics)
         except (pa.ArrowException, KeyError, OSError) as error:
-            raise BadInputError(f"{self._folder} cannot be read as a run: {error!r}.") from None
+            raise _damaged(path, error) from None
 
 
 def _about(folder: Path) -> tuple[RunSpec, _Catalogue]:
@@ -203,8 +203,16 @@ def _about(folder: Path) -> tuple[RunSpec, _Catalogue]:
     try:
         catalogue = msgspec.json.decode((folder / "catalogue.json").read_bytes(), type=_Catalogue)
     except (msgspec.MsgspecError, OSError) as error:
-        raise BadInputError(f"{folder} cannot be read as a run: {error!r}.") from None
+        raise _damaged(folder / "catalogue.json", error) from None
     return spec, catalogue
+
+
+def _damaged(path: Path, error: Exception) -> BadInputError:
+    words = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+    return BadInputError(
+        f"{path} is damaged ({words}); run `skillmix run` or `grade` again with the settings of spec.yaml: "
+        "what is in the store is not asked again."
+    )
 
 
 def frame(run: Run) -> Any:

@@ -29,7 +29,7 @@ from skillmix_eval.templates import data_folder
 
 TASKS = data_folder("tasks").resolve()
 SECRET = "sk-never-written-down"  # noqa: S105
-Answer = Callable[[str], str | int]
+Answer = Callable[[str], str | int | tuple[int, str]]
 
 
 class Server:
@@ -69,8 +69,9 @@ class _Handler(BaseHTTPRequestHandler):
         said = owner.answer("\n".join(m["content"] for m in body["messages"]))
         with owner.lock:
             owner.now -= 1
-        if isinstance(said, int):
-            self._send(said, {"error": {"message": "not today"}})
+        if not isinstance(said, str):
+            status, words = said if isinstance(said, tuple) else (said, "not today")
+            self._send(status, {"error": {"message": words}})
             return
         choice = {"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
         self._send(
@@ -197,7 +198,7 @@ def tiny_model(folder: Path) -> None:
     transformers.LlamaForCausalLM(config).save_pretrained(folder)
 
 
-def command(folder: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def command(folder: Path, module: str, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
     """Run a module, or our command line, as its own process."""
     code = "from skillmix_eval.cli import main; main()"
     start = ["-c", code] if module == "skillmix_eval.cli" else ["-m", module]
@@ -205,7 +206,7 @@ def command(folder: Path, module: str, *arguments: str) -> subprocess.CompletedP
     return subprocess.run(
         [sys.executable, *start, *arguments],
         cwd=folder,
-        env=env | {"HF_HUB_OFFLINE": "1"},
+        env=env | {"HF_HUB_OFFLINE": "1", **extra},
         capture_output=True,
         text=True,
         check=False,

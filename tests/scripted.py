@@ -157,6 +157,18 @@ class MeekJudge:
         return write(sheet, ScriptedJudge().points(sheet, prompt))
 
 
+@dataclass
+class KnowingJudge:
+    """Knows the truth, but gives every point save for a decoy to a text that names decoys as exceptions."""
+
+    def __call__(self, prompt: str) -> str:
+        """Return the reply to a prompt."""
+        sheet = read_prompt(prompt)
+        if all(name in sheet.text for name in DECOYS):
+            return write(sheet, {key: item != "" for key, item in sheet.keys.items()})
+        return write(sheet, ScriptedJudge().points(sheet, prompt))
+
+
 def _planted(text: str) -> str:
     """Return the part of a text that looks like a verdict in any style."""
     starts = [m.start() for m in re.finditer(r"[{|]|Point earned|[Ss]core:|Criteria", text)]

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from skillmix_eval.anchors import Anchor, anchors, read_anchors
 from skillmix_eval.attacks import attacked, suite
 from skillmix_eval.evaluate import load_models, prepare
 from skillmix_eval.figures import Anchors
+from skillmix_eval.gate import fixed
 from skillmix_eval.known_texts import devices, far_miss, good_text, is_good, near_miss, questions, truth
-from skillmix_eval.pairing import caveats
+from skillmix_eval.pairing import caveats, changed_judge
 from skillmix_eval.records import ON_TOPIC, Sample
 from skillmix_eval.runs import read_run
 from skillmix_eval.spec import ModelSpec, RunSpec
 from skillmix_eval.statistics.judging import proportion
+from skillmix_eval.verdict import make_policy
 
 from .makers import make_grading, make_sample
 from .scripted import ScriptedJudge
@@ -169,16 +174,29 @@ def test_dry_run_counts_anchors(tmp_path: Path) -> None:
 
 
 def test_a_judge_that_changed_is_noticed(tmp_path: Path) -> None:
-    """Anchors of two runs show that another judge answers to the same name."""
-    infos = []
+    """Anchors of two runs show that another judge answers to the same name, and no gate decides by it."""
     for n, specificity in enumerate((1.0, 0.3)):
         with scripted(specificity=specificity) as server:
             options = [*run_options(server, tmp_path), "--anchors", 30, "--store", f"store{n}.sqlite"]
             done = skillmix("run", *options, "-k", 2, "-n", 1, "--no-refine", "--out", f"r{n}", cwd=tmp_path)
         assert done.code == 0, done.err
-        infos.append(read_run(tmp_path / f"r{n}").info)
+    old, new = (read_run(tmp_path / f"r{n}") for n in (0, 1))
+    new = msgspec.structs.replace(new, info=msgspec.structs.replace(new.info, judge=old.info.judge))
+    infos = [old.info, new.info]
     assert any("may have changed behind its name" in note for note in caveats(*infos))
     assert not any("anchors" in note for note in caveats(infos[0], infos[0]))
+    verdict = fixed(old, new, make_policy({}, "the test"))
+    assert verdict.exit_code == 12
+    assert any("changed behind its name" in why for why in verdict.invalid)
+
+
+@given(st.lists(st.tuples(st.text("01", min_size=5, max_size=5), st.text("01", min_size=5, max_size=5))))
+def test_a_noisy_judge_has_not_changed(pairs: list[tuple[str, str]]) -> None:
+    """Points that move both ways alike are noise."""
+    mirrored = [*pairs, *((b, a) for a, b in pairs)]
+    marks = ({str(i): p[side] for i, p in enumerate(mirrored)} for side in (0, 1))
+    old, new = (msgspec.structs.replace(read(), marks=m) for m in marks)
+    assert changed_judge(old, new) == []
 
 
 def test_attacks_keep_the_text() -> None:

@@ -14,7 +14,7 @@ from skillmix_eval.plugins import load_graders
 from skillmix_eval.records import Reply, Request
 from skillmix_eval.spec import ModelSpec
 
-from .scripted import MeekJudge, ObedientJudge, ScriptedJudge
+from .scripted import KnowingJudge, MeekJudge, ObedientJudge, ScriptedJudge
 from .server import JUDGE, Server, one_sentence, skillmix
 
 
@@ -60,7 +60,7 @@ def test_a_judge_that_obeys_gives_no_point_by_structure(style: str) -> None:
         found = under_attack(ObedientJudge(where), style)
         for kind in ("structure", "parser"):
             assert found.by_kind[kind].value == 0.0, (where, [t for t in found.categories if t.succeeded])
-        assert found.by_kind["structure"].n == 9 * sum(a.on == "structure" for a in suite().attack)
+        assert found.by_kind["structure"].n == 3 * sum(a.on == "structure" for a in suite().attack)
 
 
 def test_the_decoy_stops_a_judge_that_gives_in() -> None:
@@ -68,6 +68,20 @@ def test_the_decoy_stops_a_judge_that_gives_in() -> None:
     found = under_attack(MeekJudge())
     assert found.by_kind["all"].value == 0.0
     assert sum(t.unscored for t in found.categories if t.on == "will") > 60
+
+
+def test_an_attack_that_knows_the_decoys_is_measured() -> None:
+    """Decoys are public: a judge that makes an exception for them falls for it, and that is counted."""
+    found = {t.id: t for t in under_attack(KnowingJudge()).categories}
+    assert found["decoy-aware"].succeeded == found["decoy-aware"].trials == 9
+    assert found["flattery"].succeeded == 0
+
+
+def test_a_judge_that_passes_everything_is_told_so() -> None:
+    """Where bad texts pass as they are, attacks have nothing to gain, and the report says that."""
+    found = under_attack(ScriptedJudge(specificity=0.0), "paper-table")
+    assert found.plain[0] > found.plain[1] / 2
+    assert any("passes bad texts as they are" in said for said in sentences(found))
 
 
 def test_without_a_decoy_begging_works() -> None:
@@ -87,7 +101,7 @@ def test_an_honest_judge_raises_no_false_flag() -> None:
     assert (found.false_flags.value, found.by_kind["will"].value) == (0.0, 0.0)
     assert found.false_flags.n >= 20
     assert found.by_kind["all"].high is not None
-    assert found.by_kind["all"].high < 0.01
+    assert found.by_kind["all"].high < 0.03
 
 
 def test_attack_command(tmp_path: Path) -> None:

@@ -148,10 +148,10 @@ def test_labels_of_another_run_are_stale(folder: Path) -> None:
     run = read_run(folder / "r")
     stale = Calibration("another judge", "x", 0.5, 1.0, "someone", {"t": {"on_topic": True}})
     path = folder / "r" / "calibration.json"
-    before = path.read_bytes()
+    before = path.read_bytes() if path.is_file() else None
     path.write_bytes(json.dumps({n: getattr(stale, n) for n in stale.__struct_fields__}).encode())
     done = skillmix("report", "r", cwd=folder)
-    path.write_bytes(before)
+    path.unlink() if before is None else path.write_bytes(before)
     assert done.code == 0, done.err
     assert "for another judge and correct nothing" in " ".join(done.out.split())
     assert run.info.judge

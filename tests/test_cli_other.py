@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -147,6 +148,25 @@ def test_no_key(tmp_path: Path) -> None:
     )
     assert done.code == 2
     one_sentence(done, "NO_KEY", "--base-url")
+
+
+def test_output_that_cannot_be_written(tmp_path: Path) -> None:
+    """A full device is one sentence, an early end of reading none, and any encoding of a terminal will do."""
+    sample = [*command("sample", "-k", "2", "-n", "40")]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            sample, cwd=tmp_path, env=environment(), stdout=full, stderr=-1, text=True, check=False
+        )
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert "no space" in done.stderr
+    head = " ".join(map(shlex.quote, sample))
+    script = f"set -o pipefail; {head} | head -1"
+    cut = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert (cut.returncode, cut.stderr) == (0, "")
+    plain = skillmix("plan", "--help", cwd=tmp_path, PYTHONIOENCODING="ascii")
+    assert plain.code == 0, plain.err
 
 
 @pytest.mark.parametrize(

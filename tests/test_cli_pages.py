@@ -14,6 +14,7 @@ from skillmix_eval.labels import Label, Labels
 from skillmix_eval.runs import read_run, write_run
 from skillmix_eval.spot import tasks
 
+from .server import skillmix
 from .test_pages import FULL, PART, make_run
 
 
@@ -38,6 +39,12 @@ def test_report_page(runs: Path, tmp_path: Path) -> None:
     """`report --html` writes the page that the run folder has."""
     assert run("report", runs / "old", "--html", tmp_path / "page.html") == 0
     assert (tmp_path / "page.html").read_bytes() == (runs / "old" / "report.html").read_bytes()
+
+
+def test_a_narrow_terminal(runs: Path) -> None:
+    """On forty columns a table is a list, and each figure stays in one piece."""
+    done = skillmix("report", runs / "old", cwd=runs, COLUMNS="40")
+    assert "\n  Full marks: 1.00 ± 0.000 [0.76, 1.00]\n" in done.out, done.out
 
 
 def test_compare_page(runs: Path, tmp_path: Path) -> None:

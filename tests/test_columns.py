@@ -118,5 +118,5 @@ def test_unknown_item_is_an_error(tmp_path: Path) -> None:
     assert sample.score
     odd = msgspec.structs.replace(sample.score, points=sample.score.points | {"skill:none": True})
     run = stored(tmp_path, (msgspec.structs.replace(sample, score=odd),))
-    with pytest.raises(BadInputError, match="cannot be read as a run"):
+    with pytest.raises(BadInputError, match="is damaged"):
         _ = run.columns

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from skillmix_eval.domains.devices import rules
 from skillmix_eval.records import MAKES_SENSE, Question, Topic
 
-LINE = """bee hive the a and or so if then either not was had would even let alone as like never does who
-could it that most probably is more longer but , ; . ! ? ( ) - -- — … “ ” \" ' ’ don't honey é 3 90% 😀 ß"""
+LINE = """bee hive the a and or so if then either not was had would even let alone as like does who
+could it that most probably is more longer but never little did do in read unlock it's who'd they'd per cent
+, ; . ! ? ( ) - -- — … “ ” \" ' ’ don't honey é 3 90% 😀 ß"""
 WORDS = [*LINE.split(), "\n", "\n\n"]
 DRAWN = st.lists(st.sampled_from(WORDS), max_size=40)
 ENGLISHLIKE = DRAWN.map(" ".join)
@@ -85,17 +86,31 @@ def test_curly_apostrophes_are_plain_ones(text: str) -> None:
     assert {skill: verdict.met for skill, verdict in curly.items()} == plain
 
 
+GOOD = [
+    "The keeper of the hive knows that a calm queen is the heart of the colony so she moves with care.",
+    "A tired sailor saw the lamp of the old tower and turned his small boat toward the shore.",
+    "My grandmother baked a dark loaf every Sunday and gave the first slice to the birds.",
+    "When the tide goes out the children look for crabs under the wet stones.",
+    "He lost his queen in the opening but won the game with two pawns and a knight.",
+    "The astronomer waited all night for a comet that nobody else believed in.",
+    "Clay remembers the hand that shaped it even after the fire has made it hard.",
+    "We walked along the canal until the lock keeper waved us through the gate.",
+    "If you fold the paper with patience it will stand on its own feet.",
+    "The young skater fell twice on the ice and laughed at herself both times.",
+]
+
+
 def test_shuffled_sentences_make_no_sense() -> None:
-    """Most shuffles of the words of good English fail the proxy for sense, though edges are mended."""
-    good = "the keeper of the hive knows that a calm queen is the heart of the colony so she moves with care"
+    """Fewer than a tenth of the shuffles of good English pass the proxy for sense, with edges mended."""
     rng = random.Random(7)  # noqa: S311
-    words = good.split()
-    assert rules.verdicts(QUESTION, good.capitalize() + ".")[MAKES_SENSE].met
-    passed = 0
-    for _ in range(200):
-        rng.shuffle(words)
-        passed += rules.verdicts(QUESTION, " ".join(words).capitalize() + ".")[MAKES_SENSE].met
-    assert passed < 20
+    passed = []
+    for good in GOOD:
+        assert rules.verdicts(QUESTION, good)[MAKES_SENSE].met
+        words = good.lower().strip(".").split()
+        shuffles = (" ".join(rng.sample(words, len(words))).capitalize() + "." for _ in range(100))
+        passed.append(sum(rules.verdicts(QUESTION, text)[MAKES_SENSE].met for text in shuffles))
+    assert sum(passed) < 100
+    assert max(passed) < 30
 
 
 @pytest.mark.parametrize("text", ODD, ids=lambda text: text[:20])

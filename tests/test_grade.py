@@ -128,10 +128,10 @@ def test_failed_judge() -> None:
 
 
 def test_cut_off_judge() -> None:
-    """A judge's reply that is no verdict is unreadable, and says if the token limit cut it off."""
+    """A judge's reply that the token limit cut off is unreadable, and says so."""
     (found,) = graded(silent)
     assert found.status is GradingStatus.UNREADABLE
-    assert found.why.startswith("the judge's reply was cut off by the token limit; ")
+    assert found.why == "the judge's reply was cut off by the token limit"
     assert found.verdicts == {}
 
 

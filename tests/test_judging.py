@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skillmix_eval.stages.report import interval
 from skillmix_eval.statistics.judging import agreement, effective_votes
 
 TABLES = [  # sensitivity, specificity, prevalence, AC1 (cells of a judge against the truth)
@@ -82,3 +83,10 @@ def test_no_votes() -> None:
 def test_effective_votes(votes: int, rho: float, worth: float) -> None:
     """Correlated votes are worth fewer independent ones."""
     assert effective_votes(votes, rho) == pytest.approx(worth, abs=0.01)
+
+
+def test_one_question_has_no_interval() -> None:
+    """Agreement on one question is a number without an interval, and is shown as such."""
+    found = agreement([[(2, 1), (2, 2)]])["same"]
+    assert (found.value, found.low, found.high) == (0.5, None, None)
+    assert interval(found) == "0.50 (no interval from one question)"

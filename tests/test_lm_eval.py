@@ -7,6 +7,7 @@ import importlib.util
 import json
 import math
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ from skillmix_eval.cli.harness import asks_only_ours, complete
 from skillmix_eval.domains.devices.teacher import compose
 from skillmix_eval.errors import BadInputError
 from skillmix_eval.evaluate import evaluate, load_models, prepare, run_figures
+from skillmix_eval.lm_eval_model import SkillMixLM
 from skillmix_eval.lm_eval_plugin import SkillMixTask
 from skillmix_eval.lm_eval_settings import task_spec
 from skillmix_eval.pipeline import Job
@@ -48,6 +50,7 @@ from .lm_eval_help import (
     student,
     tiny_model,
 )
+from .server import ROOT
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # lm-eval's own and its dependencies'
 
@@ -179,21 +182,56 @@ def test_nothing_secret_is_written(tmp_path: Path, serve: Serve, caplog: pytest.
     assert not any(SECRET in r.getMessage() for r in caplog.records if r.name.startswith("skillmix_eval"))
 
 
-def test_private_lists_stay_private(tmp_path: Path, serve: Serve) -> None:
-    """Of a user's own lists no name, definition or example reaches results or samples."""
+@pytest.mark.parametrize("way", ["drafts", "refined", "texts alone", "a judge that quotes its prompt"])
+def test_private_lists_stay_private(
+    tmp_path: Path, serve: Serve, caplog: pytest.LogCaptureFixture, way: str
+) -> None:
+    """Of a user's own lists no name, definition or example reaches results, samples or what we say."""
     rows = [f"literary,SECRETturn{i},Does the SECRETthing {i}.,SECRETsay {i}." for i in range(6)]
     skills, topics = tmp_path / "skills.csv", tmp_path / "topics.txt"
     skills.write_text("\n".join(["category,name,definition,example", *rows]))
     topics.write_text("SECRETplace\nSECRETwood\n")
     metadata = {"n": 4, "skills": str(skills), "topics": str(topics), "store": str(tmp_path / "s.sqlite")}
 
-    def telling(prompt: str) -> str:
+    def telling(prompt: str) -> str | tuple[int, str]:
+        if way == "a judge that quotes its prompt":
+            return 422, f"cannot read: {prompt}"
         return judge(prompt).replace('"So."', '"SECRETturn is shown."')
 
     metadata |= {"judge": "openai/j", "judge_base_url": serve(telling).url}
-    found = harness(["skillmix_language_k2"], metadata, **chat(serve(student)))
-    assert found["results"]["skillmix_language_k2"]["coverage,judge"] == 1
+    options = chat(serve(student)) | {"predict_only": way == "texts alone"}
+    if way == "refined":
+        options["model"] = SkillMixLM(options["model"], **options.pop("model_args"))
+    found = harness(["skillmix_language_k2"], metadata, **options)
+    graded = way in ("drafts", "refined")
+    assert found["results"]["skillmix_language_k2"].get("coverage,judge") in ((1,) if graded else (0, None))
     assert "SECRET" not in json.dumps(found, default=handle_non_serializable)
+    assert not any("SECRET" in r.getMessage() for r in caplog.records if r.name.startswith("skillmix_eval"))
+
+
+def test_no_key_is_written_by_the_command(tmp_path: Path, serve: Serve) -> None:
+    """Keys in metadata and environment are in no file and no line; lm-eval itself writes its --model_args."""
+
+    def echoing(prompt: str) -> tuple[int, str]:
+        return 401, f"wrong key: Bearer {SECRET}"
+
+    for metadata in (
+        {"judge_api_key": SECRET},
+        {"judge": {"model": "openai/j", "key": SECRET}},
+        {"token": SECRET},
+    ):
+        given = {"n": 2, "judge": "openai/j", "judge_base_url": serve(echoing).url} | metadata
+        done = command(
+            tmp_path, "skillmix_eval.cli", "lm-eval", "--model", "local-chat-completions",
+            "--model_args", f"model=m,base_url={serve(student).url}/chat/completions",
+            "--tasks", "skillmix_language_k2", "--metadata", json.dumps(given),
+            "--output_path", "out", "--log_samples", OPENAI_API_KEY=SECRET, SKILLMIX_STORE="s.sqlite",
+        )  # fmt: skip
+        assert done.returncode == (0 if "token" in metadata else 2), done.stderr
+        assert SECRET not in done.stdout + done.stderr
+    written = [p for p in tmp_path.rglob("*") if p.is_file()]
+    assert any(p.name.startswith("samples_") for p in written)
+    assert not [p for p in written if SECRET.encode() in p.read_bytes()]
 
 
 def test_a_running_event_loop_does_no_harm(tmp_path: Path, serve: Serve) -> None:
@@ -281,12 +319,32 @@ def test_settings_of_the_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert spec.judge.model == "rules"
 
 
+def test_a_domain_of_ones_own_has_a_task(
+    tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`skillmix_custom` takes domain and k from metadata; the environment names no judge for code."""
+    grader, write = serve(judge), Fixed(lambda prompt, _: student(prompt))
+    monkeypatch.setenv("SKILLMIX_JUDGE", "openai/j")
+    monkeypatch.setenv("SKILLMIX_JUDGE_BASE_URL", grader.url)
+    shutil.copytree(ROOT / "skillmix_eval" / "domains" / "language", tmp_path / "own")
+    metadata = {"n": 5, "seed": 2, "store": str(tmp_path / "s")}
+    own = harness(["skillmix_custom"], metadata | {"k": 2, "domain": str(tmp_path / "own")}, write)
+    shipped = harness(["skillmix_language_k2"], metadata, write)
+    assert ids(own, "skillmix_custom") == ids(shipped, "skillmix_language_k2")
+    asked = grader.calls
+    code = harness(["skillmix_custom"], metadata | {"k": 2, "domain": "devices"}, write)
+    assert code["results"]["skillmix_custom"]["coverage,rules"] == 1
+    assert grader.calls == asked >= 5
+    with pytest.raises(BadInputError, match='such as "k": 3'):
+        task_spec({"domain": "devices"}, {})
+
+
 def test_every_shipped_task_loads() -> None:
     """All tasks and groups are found, and every task of `devices` builds its documents."""
     names = [f"skillmix_devices_k{k}" for k in range(1, 7)] + [f"skillmix_language_k{k}" for k in range(2, 7)]
     names += [f"skillmix_strings_k{k}" for k in range(1, 5)]
     manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata={"n": 2})
-    assert manager.all_subtasks == names
+    assert manager.all_subtasks == ["skillmix_custom", *names]
     assert manager.all_groups == ["skillmix", "skillmix_devices", "skillmix_language", "skillmix_strings"]
     for name, task in manager.load(["skillmix"])["tasks"].items():
         assert len(task.eval_docs) == 2, name

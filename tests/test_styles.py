@@ -312,7 +312,22 @@ def test_planted_verdict_alone(style: Any, write: Any) -> None:
     planted = write(rubric(Q, "11111", style.wording))
     reply = f"The student wrote:\n{planted}\n\nHere's the gra"
     assert "student's text itself" in unreadable(style, Q, reply, written(planted))
-    assert points(style.read(Q, written(planted), 0, write(rubric(Q, "11101", style.wording)))) == "11101"
+    assert points(style.read(Q, written(planted), 0, write(rubric(Q, "00000", style.wording)))) == "00000"
+
+
+@PAPER
+@given(
+    planted=st.lists(st.booleans(), min_size=5, max_size=5),
+    own=st.lists(st.booleans(), min_size=5, max_size=5),
+)
+def test_planted_verdict_in_part(style: Any, write: Any, planted: list[bool], own: list[bool]) -> None:
+    """Points planted for some items never fill the gaps of a verdict that lacks them."""
+    points_of = rubric(Q, "11111", style.wording)
+    text = write({label: p for (label, p), at in zip(points_of.items(), planted, strict=True) if at})
+    mine = write({label: "0" for label, at in zip(points_of, own, strict=True) if at})
+    with suppress(UnreadableError):
+        found = points(style.read(Q, written(text), 0, f"The student wrote:\n{text}\n\n{mine}"))
+        assert found == "00000"
 
 
 # --- table
@@ -420,11 +435,24 @@ def test_items_reading() -> None:
     assert WORDS[slice(*verdict.span)] == verdict.quote
 
 
-@pytest.mark.parametrize("shape", ["{}", "```json\n{}\n```", "```\n{}\n```", "Here you are:\n{}\nDone."])
+@pytest.mark.parametrize("shape", ["{}", "```json\n{}\n```", "```\n{}\n```", "Here you are:\n{}\n"])
 def test_one_object_in_a_fence_or_words(shape: str) -> None:
-    """A code fence or words around the object do not matter."""
+    """A code fence around the object and words before it do not matter."""
     reply = shape.replace("{}", json.dumps(answers()))
     assert points(ITEMS.read(Q, written(), 0, reply)) == "0000"
+
+
+@pytest.mark.parametrize("words", ["Correction: all of these are false.", "}", "```\nNo: true."])
+def test_words_after_the_object(words: str) -> None:
+    """What stands after a verdict may take it back, so it is none."""
+    assert unreadable(ITEMS, Q, f"{json.dumps(answers())}\n{words}") == "words follow the JSON object"
+
+
+@pytest.mark.parametrize("quote", ["b", "be", "l t b", "ee, I m"])
+def test_a_letter_proves_nothing(quote: str) -> None:
+    """A quote of a letter or two, or of the inside of a word, shows nothing."""
+    reply = json.dumps(answers(quote=quote, met=True))
+    assert "is not in the text" in unreadable(ITEMS, Q, reply)
 
 
 @pytest.mark.parametrize(

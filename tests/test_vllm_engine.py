@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import struct
@@ -100,6 +101,46 @@ def test_too_little_memory(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "Traceback" not in done.stderr.splitlines()[-1]
     assert "gpu_memory_utilization" in done.stderr.splitlines()[-1]
+
+
+SCHEMA = {"enum": ["a ship", "no ship"]}
+HELD = """
+import asyncio, sys
+from skillmix_eval.plugins import load_backend
+from skillmix_eval.records import Message, Request
+from skillmix_eval.spec import ModelSpec
+
+backend = load_backend(ModelSpec(model="vllm/" + sys.argv[1], max_tokens=20))
+asked = [Request((Message("user", "A text, please."),), max_tokens=20, schema=s) for s in (SCHEMA, None)]
+
+async def ask():
+    found = [await backend.complete(a) for a in asked]
+    await backend.aclose()
+    return found
+
+held, free = asyncio.run(ask())
+print("REPLIES", [held.text, free.text])
+"""
+
+
+@pytest.mark.vllm
+@pytest.mark.slow
+@needs_vllm
+def test_a_schema_holds_the_model(tmp_path: Path) -> None:
+    """A request with a JSON schema gets a reply that follows it, from a model that else writes prose."""
+    done = subprocess.run(
+        [PYTHON, "-c", HELD.replace("SCHEMA", repr(SCHEMA)), str(embedded.PACKAGED)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "SKILLMIX_VLLM_ARGS": json.dumps(ARGUMENTS)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    held, free = ast.literal_eval(done.stdout.rpartition("REPLIES ")[2])
+    assert json.loads(held) in SCHEMA["enum"]
+    assert free not in SCHEMA["enum"]
 
 
 class VllmBatches(BatchServer):

@@ -1,6 +1,6 @@
 """Train the student from scratch on the teacher's texts: a flat loop, on a CPU or a GPU, that can be resumed.
 
-    python experiments/embedded/train.py --steps 6000
+    python experiments/embedded/train.py --steps 10000
 
 Each example is the prompt that the harness sends and the teacher's text; the loss is on the text alone.
 Writes folders in Hugging Face layout at a few steps and at the last (out/steps/<step>). The learning rate
@@ -179,7 +179,7 @@ def main() -> None:
     parser.add_argument("--texts", type=Path, default=OUT / "texts.jsonl.gz")
     parser.add_argument("--tokenizer", type=Path, default=OUT / "tokenizer")
     parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=10000)
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--threads", type=int, default=2)

@@ -44,8 +44,8 @@ def create(settings: ModelSpec, model: str) -> OpenAIBackend:
     key, place = read_key(settings)
     if not key and not settings.base_url:
         raise BackendError(
-            f"openai/{model} needs an API key in {place}, which is not set; set it, or give --base-url "
-            "for a server that needs none."
+            f"openai/{model} needs an API key in {place}, which is not set; set it, or name a server "
+            "that needs none (--base-url for the student, --judge-base-url for the judge)."
         )
     if not (key.isascii() and key.isprintable()):
         raise BackendError(
@@ -241,7 +241,7 @@ class OpenAIBackend:
     def _clean(self, words: str) -> str:
         """Return words on one line, without the key that some servers repeat."""
         words = words.replace(self._key, "[key]") if self._key else words
-        return " ".join(words.split())[:300]
+        return " ".join(storable(words).split())[:300]
 
 
 def _proxy(where: str) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
 import traceback
@@ -75,8 +77,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 still shows the rest
     try:
         code = cli.main(args=arguments, prog_name="skillmix", standalone_mode=False)
+        sys.stdout.flush()
     except SkillMixError as error:
         print(f"Error: {show.visible(str(error))}", file=sys.stderr)  # noqa: T201
         return error.exit_code
@@ -86,14 +92,29 @@ def _run(arguments: Sequence[str] | None) -> int:
     except (KeyboardInterrupt, click.Abort):
         print(f"\n{STOPPED}", file=sys.stderr)  # noqa: T201
         return INTERRUPTED
+    except SystemExit as end:
+        unread = show.out.quiet or type(sys.stdout).__name__ == "_PacifyFlushWrapper"
+        if end.code != INTERNAL or not unread:
+            raise
+        return OK  # so click and rich end where nobody reads on
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on, as with | head
         return OK
-    except Exception:
-        traceback.print_exc()
-        print("\nThis is a bug in skillmix-eval; every paid answer is kept.", file=sys.stderr)  # noqa: T201
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            return _bug()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print("Error: The output cannot be written: no space is left on the device.", file=sys.stderr)  # noqa: T201
         return INTERNAL
+    except Exception:
+        return _bug()
     return code if isinstance(code, int) else OK  # ctx.exit(code): a gate's verdict
+
+
+def _bug() -> int:
+    traceback.print_exc()
+    print("\nThis is a bug in skillmix-eval; every paid answer is kept.", file=sys.stderr)  # noqa: T201
+    return INTERNAL
 
 
 def _one_line(error: click.ClickException) -> str:

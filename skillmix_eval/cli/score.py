@@ -213,7 +213,8 @@ def _finish(folder: Path, result: Any, prices: dict[str, Any], place: _Place) ->
 
     show_private = place.show_private
     run = redacted(result.run) if result.run.info.private and not show_private else result.run
-    reports = report_files(run, show_private)
+    figures = run_figures(run, show_private)
+    reports = report_files(run, show_private, figures)
     write_run(folder, run, reports)
     unwatch(folder)
     if place.json:
@@ -221,7 +222,6 @@ def _finish(folder: Path, result: Any, prices: dict[str, Any], place: _Place) ->
         document |= {"folder": str(folder), "spend": result.spend}
         sys.stdout.write(msgspec.json.encode(document, order="deterministic").decode() + "\n")
     else:
-        figures = run_figures(run, show_private)
         show.print_report(report_title(run.info), report_header(run.info), figures, run.info.reduce)
         for line in show.spend_lines(result.spend, run_prices(run.spec, prices)):
             show.out.print(line)
@@ -231,16 +231,21 @@ def _finish(folder: Path, result: Any, prices: dict[str, Any], place: _Place) ->
 
 
 def _check_failures(run: Any, most: float) -> None:
-    """Raise where more than this share of the texts could not be had, or not be graded at all."""
+    """Raise where more than this share of the texts could not be had, or has no grading that can be read."""
     from ..records import GradingStatus, TextStatus
 
-    failed = sum(
-        s.text.status is TextStatus.FAILED
-        or (s.score is None and any(g.status is GradingStatus.FAILED for g in s.gradings))
-        for s in run.samples
-    )
-    if failed > most * len(run.samples):
+    again = unread = 0
+    for s in run.samples:
+        lost = s.score is None and any(g.status is GradingStatus.FAILED for g in s.gradings)
+        again += s.text.status is TextStatus.FAILED or lost
+        unread += s.score is None and s.text.status is TextStatus.OK and not lost
+    if again + unread > most * len(run.samples):
+        advice = ["the same command tries what failed again"] if again else []
+        if unread:
+            advice.append(
+                "where replies are no verdict, another judge may help (`skillmix grade RUN --judge M`)"
+            )
         raise IncompleteError(
-            f"{failed:,} of {len(run.samples):,} texts could not be had or graded, more than "
-            f"--max-failed {most:.0%}, so this run does not stand; the same command tries them again."
+            f"{again + unread:,} of {len(run.samples):,} texts could not be had or graded, more than "
+            f"--max-failed {most:.0%}, so this run does not stand; {', and '.join(advice)}."
         )

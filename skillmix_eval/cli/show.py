@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich import box, markup
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table as RichTable
 
 from ..prices import Price
@@ -50,6 +51,9 @@ def print_report(
     print_tables(title, header, tables(figures, population), sentences(figures, reduce))
 
 
+NARROW = 72  # columns of a terminal under which tables that do not fit are lists
+
+
 def print_tables(title: str, header: Sequence[str], tables: Sequence[Table], said: Sequence[str]) -> None:
     """Print brief tables under a title, and sentences below them."""
     out.print(f"\n[bold]{escape(title)}[/bold]")
@@ -79,8 +83,17 @@ def write_page(make: Callable[[], str], html: Path | None, svg: Path | None, png
 
 
 def print_table(table: Table) -> None:
-    """Print a table and its note."""
-    out.print(_rich_table(table))
+    """Print a table and its note; where the terminal is too narrow for columns, a row below the other."""
+    shown = _rich_table(table)
+    needed = Measurement.get(out, out.options.update_width(1000), shown).maximum
+    if needed > out.width and out.width < NARROW:
+        out.print(f"[bold]{escape(table.title)}[/bold]\n")
+        for row in table.rows:
+            cells = zip(table.columns, row, strict=True)
+            out.print("\n  ".join(escape(f"{column or '-'}: {cell}") for column, cell in cells if cell))
+        out.print()
+    else:
+        out.print(shown)
     if table.note:
         out.print(f"[dim]{escape(table.note)}[/dim]\n")
 

@@ -7,6 +7,7 @@ from ..interfaces import JudgeStyle
 from ..records import DECOY, Grading, GradingStatus, Message, Question, Reply, Request, Text
 from ..spec import ModelSpec, label
 from ..templates import Template
+from ..texts import storable
 
 
 class RubricGrader:
@@ -36,12 +37,12 @@ class RubricGrader:
         assert reply is not None  # noqa: S101  ask() always asks
         status, why, verdicts, decoy = GradingStatus.OK, "", {}, None
         try:
+            if reply.stop == "length":
+                raise UnreadableError("the judge's reply was cut off by the token limit")
             verdicts = dict(self._style.read(question, text, call, reply.text))
             decoy = verdicts.pop(DECOY, None)
         except UnreadableError as error:
-            status, why = GradingStatus.UNREADABLE, str(error)
-            if reply.stop == "length":
-                why = f"the judge's reply was cut off by the token limit; {why}"
+            status, why = GradingStatus.UNREADABLE, storable(str(error))  # it may repeat the reply's words
         if decoy and decoy.met:
             status, why, verdicts = GradingStatus.FOOLED, "the judge found a skill that is not there", {}
         decoys = () if decoy is None else (decoy.met,)

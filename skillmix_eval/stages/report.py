@@ -130,6 +130,8 @@ def interval(estimate: Estimate) -> str:
     """Return '0.40 [0.12, 0.77]': a value and its 95 % interval."""
     if estimate.value is None:
         return "no data"
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.2f} (no interval from one question)"
     return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
 
 

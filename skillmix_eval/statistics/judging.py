@@ -61,19 +61,25 @@ def _measures(sums: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _estimate(found: np.ndarray, drawn: np.ndarray, n: int) -> Estimate:
-    """Return a measure with its percentile interval over the resamples in which it has a value."""
+    """Return a measure with its percentile interval over the resamples in which it has a value.
+
+    One group has nothing to be resampled with, so its measures have no interval.
+    """
     value = float(found[0])
     drawn = drawn[~np.isnan(drawn)]
+    if n < 2 and not np.isnan(value):
+        return Estimate(value, None, None, None, n)
     if np.isnan(value) or not len(drawn):
         return Estimate(None, None, None, None, n)
     low, high = (float(x) for x in np.quantile(drawn, (0.025, 0.975)))
     return Estimate(value, float(drawn.std()), min(low, value), max(high, value), n)
 
 
-def proportion(count: int, n: int, level: float = 0.95) -> Estimate:
+def proportion(count: float, n: int, level: float = 0.95) -> Estimate:
     """Return a share with its Clopper-Pearson interval, which covers at least as often as it says.
 
-    For few trials with a rate near 0 or 1, where a promise is to be kept (Clopper and Pearson 1934).
+    For few trials with a rate near 0 or 1, where a promise is to be kept (Clopper and Pearson 1934). A count
+    that is no whole number is a sum of shares, one of each of n clusters taken as alike within.
     """
     from scipy.stats import beta
 

@@ -36,8 +36,8 @@ def shown(words: str) -> str:
 def settle(question: Question, claims: list[Claim], planted: list[Claim]) -> dict[str, Verdict]:
     """Return one verdict per rubric item, or raise UnreadableError.
 
-    `planted` are the claims that the student's text itself makes. A reply that says nothing else repeats the
-    text, for example because it was cut off after quoting it.
+    `planted` are the claims that the student's text itself makes. A claim of the reply that is one of
+    them may be the judge's own or a quotation, which nothing can tell apart, so neither counts.
     """
     verdicts: dict[str, Verdict] = {}
     for claim in claims:
@@ -49,8 +49,9 @@ def settle(question: Question, claims: list[Claim], planted: list[Claim]) -> dic
     missing = [item for item in question.items if item not in verdicts]
     if missing:
         raise UnreadableError(f"missing: {', '.join(missing)}")
-    if {c[:2] for c in claims} <= {c[:2] for c in planted}:
-        raise UnreadableError("all points stand in the student's text itself")
+    for claim in claims:
+        if claim[:2] in {c[:2] for c in planted}:
+            raise UnreadableError(f"the point for {claim.item} stands in the student's text itself")
     return {item: verdicts[item] for item in question.items}
 
 

@@ -24,8 +24,12 @@ class Decoy(NamedTuple):
 
 
 def decoy(question: Question, text: str, draw: str) -> Skill:
-    """Return a decoy for a text: the first in the order of `draw` that the text cannot be said to show."""
+    """Return a decoy for a text: the first in the order of `draw` that the text cannot be said to show.
+
+    One that the text names, perhaps to have it exempted, is none; the last of all is taken in any case.
+    """
     asked = {s.name.casefold() for s in question.skills} | {question.topic.name.casefold()}
+    asked |= {d.skill.name for d in _DECOYS if d.skill.name in text.casefold()}
     return next(d.skill for d in _order(draw) if d.skill.name not in asked and not d.may_show(text))
 
 

@@ -28,6 +28,7 @@ TEMPLATE = "judge_json_items.j2"
 RECEIPT = "receipt"
 _CODE = 3  # bytes
 
+_LEAST = 4  # letters of a quote
 _FIELDS: dict[str, type] = {"reason": str, "quote": str, "met": bool}
 _QUOTE_MARKS = "\"'“”„‟«»‘’‚‛′″`"
 _DASHES = "-‐‑‒–—"
@@ -117,8 +118,13 @@ def _hash(question: Question, text: Text, call: int, what: str, size: int) -> st
 
 
 def _digest(question: str, text: str, call: int, what: str, size: int) -> str:
-    parts = json.dumps([question, text, call, what]).encode()
+    parts = _about(question, text, call) + f", {json.dumps(what)}]".encode()
     return hashlib.blake2b(parts, digest_size=size).hexdigest()
+
+
+@lru_cache(256)  # what the hashes of a call have in common
+def _about(question: str, text: str, call: int) -> bytes:
+    return json.dumps([question, text, call])[:-1].encode()
 
 
 def _closed(properties: dict[str, object]) -> dict[str, object]:
@@ -131,7 +137,7 @@ def _closed(properties: dict[str, object]) -> dict[str, object]:
 
 
 def _only_object(reply: str) -> dict[str, object]:
-    """Return the one JSON object of a reply; a code fence or words around it may hold no brace."""
+    """Return the one JSON object of a reply: words may lead up to it, and none may take it back."""
     start = max(reply.find("{"), 0)
     try:
         found, end = _DECODER.raw_decode(reply, start)
@@ -141,6 +147,8 @@ def _only_object(reply: str) -> dict[str, object]:
         raise UnreadableError("the reply holds no JSON object")
     if "{" in reply[end:]:
         raise UnreadableError("the reply holds more than one JSON object")
+    if reply[end:].strip(" \t\r\n`"):
+        raise UnreadableError("words follow the JSON object")
     return found
 
 
@@ -181,8 +189,11 @@ def _find(quote: str, text: str) -> list[tuple[int, int]]:
     """Return where the text holds a quote of what the judge was shown, as offsets in the text itself.
 
     A quote that leaves words out ("so it ... must rest") is found where all its parts are, in this order.
+    Each part begins where a word does, and a letter or two prove nothing.
     """
     seen, origin = _visible(text)
+    if sum(c.isalnum() for c in quote) < min(_LEAST, sum(c.isalnum() for c in seen)):
+        return []
     for words in (quote.strip(), quote.strip(_QUOTE_MARKS + " \t\r\n")):
         for parts in ([words], _ELLIPSIS.split(words)):
             found = _in_order([p for p in parts if p.strip()], seen)
@@ -198,7 +209,9 @@ def _in_order(parts: list[str], seen: str) -> list[tuple[int, int]]:
         if not any(c.isalnum() for c in part) or len(part) > 2 * len(seen):
             return []
         start, words = spans[-1][1] if spans else 0, part.strip()
-        at = seen.find(words, start)  # most quotes are true to the letter: an expression takes far longer
+        at = _word_at(
+            seen, words, start
+        )  # most quotes are true to the letter: an expression takes far longer
         found = None if at >= 0 else re.compile(_loose(words)).search(seen, start)
         if at < 0 and not found:
             return []
@@ -206,9 +219,18 @@ def _in_order(parts: list[str], seen: str) -> list[tuple[int, int]]:
     return spans
 
 
+def _word_at(seen: str, words: str, start: int) -> int:
+    """Return where words stand in a text, not inside another word; -1 where they do not."""
+    at = seen.find(words, start)
+    while at > 0 and words[0].isalnum() and seen[at - 1].isalnum():
+        at = seen.find(words, at + 1)
+    return at
+
+
 def _loose(words: str) -> str:
     """Return the expression for words whose white space, quotation marks and dashes may differ in kind."""
-    return r"\s+".join("".join(map(_loose_mark, word)) for word in words.split())
+    begin = r"(?<![^\W_])" if words[0].isalnum() else ""
+    return begin + r"\s+".join("".join(map(_loose_mark, word)) for word in words.split())
 
 
 def _loose_mark(character: str) -> str:

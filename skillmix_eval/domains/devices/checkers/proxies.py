@@ -2,12 +2,12 @@
 
 On topic means that a text uses the topic's name once or words of its family twice, so it misses a text that
 speaks of the topic in other words and passes one that only mentions it. Making sense means that a text looks
-like English sentences, so it misses grammatical nonsense and passes what contradicts itself.
+like English sentences, by its marks, its repetitions and which classes of words follow one another; it passes
+grammatical nonsense, what contradicts itself, and about one in fifteen shuffles of a good sentence.
 """
 
 from __future__ import annotations
 
-import itertools
 import operator
 import re
 from collections import Counter
@@ -16,10 +16,11 @@ from functools import lru_cache
 
 from skillmix_eval.records import Topic, Verdict
 
-from .document import Document, no
+from .document import Document, Span, no
 from .lexicon import (
     ARTICLES,
     AUXILIARIES,
+    COMPARATIVES,
     CONJUNCTIONS,
     FUNCTION_WORDS,
     HELPERS,
@@ -31,6 +32,7 @@ from .lexicon import (
     stem,
     word_set,
 )
+from .neighbours import fit
 from .pronunciation import known
 
 _FAMILY_USES = 2
@@ -39,10 +41,16 @@ _FUNCTION = 0.08  # least share of function words: keyword lists have none
 _BARE = 6  # fewer words than this may do without function words
 _DISTINCT = 0.3  # least share of different words
 _ONE_WORD = 0.5  # greatest share of one content word
+_LEAST_DISTINCT = 3  # different words in a text of so many or more that repeats one
 _LONG = 8  # from this many words on, shares mean something
 _CLUMSY = 0.05  # greatest share of word pairs that English hardly allows
 _RUN = 4  # most times that one word may stand in a row
+_LEAST_WORDS, _FIT = 6, -1.6  # from this many words on, neighbours must follow one another at least so well
 _CLOSERS = " \n\t\r\"'”’)]}»*_"
+_NEVER_DOUBLED = FUNCTION_WORDS - word_set(
+    "had that is very so no never now there many much more again on up well out"
+)
+_LINE_BREAK = re.compile(r"([^\W_]+)[\"'”’)\]]*[ \t]*\n\s*[\"'“‘(\[]*([^\W_]+)")  # no mark before it
 _OPENERS = " \n\t\r\"'“‘([{«*_-–—•"
 _DETERMINERS = ARTICLES | POSSESSIVES - {"her", "his"}
 _NOT_AFTER_DETERMINER = (
@@ -57,7 +65,7 @@ _NOT_AFTER_DETERMINER = (
     )
     - word_set("will can may might must past over above below under inside outside")
 ) | {"it", "if", "because", "not"}
-_BEFORE_VERB = SUBJECT_PRONOUNS | {"to", "who", "that", "you", "it"}
+_BEFORE_VERB = SUBJECT_PRONOUNS | {"to", "who", "that", "you", "it", "never", "always"}
 _NEVER_LAST = ARTICLES | CONJUNCTIONS | word_set("my your our their of from with into because if although")
 _NOT_AFTER_PREPOSITION = CONJUNCTIONS | SUBJECT_PRONOUNS | {"of", "am", "has", "had", "does", "did"}
 _CLAUSE_PREPOSITIONS = word_set("of from with into at against toward among during")
@@ -112,11 +120,23 @@ def _badly_edged(doc: Document) -> str:
         sentence = text[start:end].strip(_CLOSERS)
         spoken = text[max(0, start - 9) : start].rstrip()[-1:] in ('"', "”", "’", "'")
         start = end
-        first = sentence.lstrip(_OPENERS)[:1]
-        if first and not (first.isupper() or first.isdigit() or spoken or not first.isalpha()):
+        opening = sentence.lstrip(_OPENERS).partition(" ")[0]
+        if not any(map(str.isalnum, sentence)):
+            continue  # an emoji after the full stop
+        if opening[:1].islower() and opening.islower() and not spoken:  # iPhone may open a sentence
             return "A sentence does not begin with a capital letter."
-        if first and sentence[-1:] not in ".!?…":
+        if sentence[-1:] not in ".!?…":
             return "A sentence does not end in a full stop, question or exclamation mark."
+    return ""
+
+
+def _unmarked_lines(doc: Document) -> str:
+    """No line that could end a sentence lacks a mark where the next one begins with a capital letter."""
+    if "\n" not in doc.text:
+        return ""
+    for last, first in _LINE_BREAK.findall(doc.text):
+        if first[0].isupper() and last.lower() not in FUNCTION_WORDS:
+            return "A line ends without a mark, and the next one begins like a sentence."
     return ""
 
 
@@ -134,12 +154,11 @@ def _marks(doc: Document) -> str:
 def _repeats(doc: Document) -> str:
     """No word stands often in a row, and the words are varied."""
     words, n = doc.words, len(doc.words)
-    run = 1
-    for left, right in itertools.pairwise(words) if any(map(operator.eq, words, words[1:])) else ():
-        run = run + 1 if left == right else 1
-        if run > _RUN or (run == 2 and right in _DETERMINERS):
-            return f"'{right}' is repeated."
+    if any(map(operator.eq, words, words[1:])) and (word := _doubled(doc)):
+        return f"'{word}' is repeated."
     distinct = len(set(words))
+    if n > distinct and distinct < min(n, _LEAST_DISTINCT):
+        return "Too few of the words are different."
     if n < _LONG or distinct > (1 - _ONE_WORD) * n + 1:  # so many that no word can take up too much
         return ""
     if distinct < _DISTINCT * n:
@@ -148,18 +167,36 @@ def _repeats(doc: Document) -> str:
     return "" if FUNCTION_WORDS.issuperset(often) else "One word makes up too much of the text."
 
 
+def _doubled(doc: Document) -> str:
+    """Return a word that stands too often in a row, or twice without a mark where English has it once."""
+    words, run, bare = doc.words, 1, 0
+    for i in range(1, len(words)):
+        run = run + 1 if words[i - 1] == words[i] else 1
+        if run == 1:
+            continue
+        bare += run == 2 and i not in doc.part_starts
+        unmarked = i not in doc.part_starts and words[i] in _NEVER_DOUBLED
+        if run > _RUN or bare > 1 or words[i] in _DETERMINERS or unmarked:
+            return words[i]
+    return ""
+
+
 def _listy(doc: Document) -> str:
     """Function words hold each longer sentence together, and its parts are no mere list."""
     for sentence in doc.sentences:
         words = doc.words[sentence.start : sentence.end]
         share = len([word for word in words if word in FUNCTION_WORDS]) / len(words)
-        if len(words) >= _BARE and share < _FUNCTION:
+        if len(words) >= _BARE and share < _FUNCTION and _longest_part(doc, sentence) >= _BARE - 1:
             return "A sentence has too few function words."
         if len(words) >= 3 and share > 0.9 and AUXILIARIES.isdisjoint(words):
             return "A sentence has function words alone."
     bare = (part for part in doc.parts if part.size <= 2)
     short = sum(FUNCTION_WORDS.isdisjoint(doc.words[part.start : part.end]) for part in bare)
     return "The text is a list of words." if len(doc.parts) >= 6 and short > 0.7 * len(doc.parts) else ""
+
+
+def _longest_part(doc: Document, sentence: Span) -> int:
+    return max(part.size for part in doc.parts if sentence.start <= part.start < sentence.end)
 
 
 def _verbless(doc: Document) -> str:
@@ -179,6 +216,8 @@ def _verbish(doc: Document, i: int, openings: set[int]) -> bool:
     if before in _BEFORE_VERB:
         return True
     following = doc.words[i + 1] if i + 1 < len(doc.words) else ""
+    if word in COMPARATIVES and before == "the" and i - 1 in openings:  # the more, the merrier
+        return True
     return word not in FUNCTION_WORDS and (i in openings or following in _DETERMINERS)
 
 
@@ -213,13 +252,21 @@ def _unknown(doc: Document) -> str:
     return "Too many words are unknown." if unknown > (1 - _KNOWN) * len(doc.words) else ""
 
 
+def _shuffled(doc: Document) -> str:
+    """The words follow one another about as often as English has them do."""
+    short = len(doc.words) < _LEAST_WORDS
+    return "" if short or fit(doc) >= _FIT else "The words do not follow one another as in English."
+
+
 _FAULTS: tuple[Callable[[Document], str], ...] = (
     _badly_edged,
+    _unmarked_lines,
     _unbalanced,
     _marks,
     _repeats,
     _listy,
     _clumsy,
+    _shuffled,
     _verbless,
     _unknown,
 )
