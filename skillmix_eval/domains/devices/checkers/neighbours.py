@@ -77,7 +77,7 @@ def classify(table: Table, word: str) -> int:
 
 
 def row(doc: Document, table: Table, class_of: Callable[[str], int]) -> list[int]:
-    """Return the classes of a text's words, with each section's start and end and the marks between its parts."""
+    """Return the classes of a text's words, with the edges of its sections and the marks in them."""
     start, mark, end, name = table.edges
     words, breaks = doc.words, doc.breaks
     classes = list(map(class_of, words))
