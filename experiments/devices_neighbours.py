@@ -107,6 +107,15 @@ HELPING = {"be", "have", "do", "can"}
 BEFORE_HELPING = {"<", ",", "also", "not", "never", "and", "but", "who", "-ly"}
 
 
+MISSED = {
+    ("in", "also"),
+    ("this", "in"),
+    ("do", "in"),
+    ("we", "name"),
+    ("-s", "been"),
+    ("name", "been"),
+    ("open", "been"),
+}
 CONTENT = {"open", "name", "verb", "adjective", "noun", "-s", "-ed", "-ing", "-er", "-ly", "one", "also"}
 
 
@@ -194,10 +203,10 @@ def floor(left: str, right: str) -> float:
     if (
         "not" in (left, right)
         or left == "<"
-        or (right == ">" and left in HELPING | {"her", "in", "that", "one"})
+        or (right in (">", ",") and left in HELPING | {"her", "in", "that", "one"})
     ):
         return -0.7
-    if left == "-s" and right in ("verb", "open"):
+    if (left == "-s" and right in ("verb", "open")) or (left, right) in MISSED:
         return -0.3
     known_twice = left in CONTENT and (right in CONTENT or right in ("we", "the", "it", "a", "this"))
     return -1.0 if known_twice else -3.0

@@ -7,6 +7,7 @@ after 0.4.13): the filter `skillmix_grade`, the metrics `skillmix_full_marks` an
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -85,9 +86,11 @@ class BatchGrader(msgspec.Struct, frozen=True):
         setting = msgspec.structs.replace(setting, spec=spec)
         models = load_models(setting, student=False)
         store = Store(self.store) if judged else None
+        gc.freeze()  # lm-eval's heap is large, and has nothing to be collected meanwhile
         try:
             evaluate(setting, models, store, on_sample, jobs)
         finally:
+            gc.unfreeze()
             if store:
                 store.close()
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoints, entry_points
 from types import ModuleType
 from typing import Any
 
@@ -119,11 +120,16 @@ def load_method(name: str) -> ModuleType:
 def plugin_names(kind: str) -> list[str]:
     """Return the names that exist for a kind of plugin."""
     own = [m.name for m in pkgutil.iter_modules(_FOLDERS[kind].__path__) if not m.name.startswith("_")]
-    return sorted({*own, *(e.name for e in entry_points(group=f"skillmix_eval.{kind}s"))})
+    return sorted({*own, *(e.name for e in _entries(kind))})
+
+
+@cache  # reading what is installed takes a tenth of a second beside lm-eval
+def _entries(kind: str) -> EntryPoints:
+    return entry_points(group=f"skillmix_eval.{kind}s")
 
 
 def _module(kind: str, name: str) -> ModuleType:
-    for entry in entry_points(group=f"skillmix_eval.{kind}s", name=name):
+    for entry in _entries(kind).select(name=name):
         found: ModuleType = entry.load()
         return found
     if name not in plugin_names(kind):

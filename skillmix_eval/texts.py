@@ -54,10 +54,10 @@ def named(name: str, text: str) -> bool:
 def echoed(text: str, prompt: str) -> bool:
     """Tell whether at least half of a text's words stand in runs of eight or more copied from the prompt."""
     mine, theirs = words(text), words(prompt)
-    runs = {tuple(theirs[i : i + _ECHO_RUN]) for i in range(len(theirs) - _ECHO_RUN + 1)}
+    whole = f" {' '.join(theirs)} "
     copied: set[int] = set()
     for i in range(len(mine) - _ECHO_RUN + 1):
-        if tuple(mine[i : i + _ECHO_RUN]) in runs:
+        if f" {' '.join(mine[i : i + _ECHO_RUN])} " in whole:
             copied.update(range(i, i + _ECHO_RUN))
     return len(copied) * 2 >= len(mine) > 0
 

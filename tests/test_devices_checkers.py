@@ -37,6 +37,12 @@ def test_a_device_is_found(skill: str, text: str) -> None:
     assert verdict.met, verdict.reason
 
 
+@pytest.mark.parametrize("text", [text for _, text in POSITIVES])
+def test_a_text_that_shows_a_device_makes_sense(text: str) -> None:
+    """No text that is written to show a device fails the proxy for sense."""
+    assert sensible(text)
+
+
 @pytest.mark.parametrize(("skill", "text"), NEGATIVES)
 def test_a_near_miss_is_refused(skill: str, text: str) -> None:
     """A text that nearly shows the device earns no point."""

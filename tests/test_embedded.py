@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import itertools
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -66,6 +67,14 @@ def test_size() -> None:
     """The packaged model takes at most eight megabytes."""
     sizes = [p.stat().st_size for p in embedded.PACKAGED.rglob("*") if p.is_file()]
     assert 0 < sum(sizes) <= LARGEST
+
+
+def test_a_skill_of_the_train_split_is_one_token() -> None:
+    """The line of each trained skill, in its present wording, is one token of the packaged student."""
+    known = (embedded.PACKAGED / "ct2" / "vocabulary.json").read_text(encoding="utf-8")
+    tokens = set(json.loads(known))
+    for skill in load_domain("devices").part("train")[0]:
+        assert f"- {skill.name}: {skill.definition} For example: {skill.example}" in tokens, skill.id
 
 
 def test_bare_name() -> None:

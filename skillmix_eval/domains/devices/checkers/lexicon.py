@@ -47,6 +47,40 @@ NEGATED_HELPERS = word_set(
 NEGATIONS = word_set("not no never none nobody nothing neither nor cannot nowhere") | NEGATED_HELPERS
 AUXILIARIES = frozenset(f"{_BE_HAVE_DO} {_MODALS}".split()) | NEGATED_HELPERS
 
+DETERMINERS = (
+    ARTICLES | POSSESSIVES | DEMONSTRATIVES | word_set("each every another no some any one both all")
+)
+GRADABLE = word_set(
+    "able airy ample angry bare big bitter black bland bleak blind blue bold brave brief bright brisk "
+    "broad brown busy calm cheap chilly clean clear clever close cloudy clumsy cold cool coarse cosy "
+    "crazy crisp cruel curly damp dark dear deep dense dim dirty dry dull dusty eager early easy empty "
+    "faint fair far fast fat feeble few fierce fine firm flat fond fragile free fresh friendly full funny "
+    "gentle glad gloomy good grand gray great green grey grim happy hard harsh hasty healthy heavy high "
+    "hollow holy hot huge humble hungry icy keen kind large late lazy lean light likely little lively "
+    "lonely long loose loud lovely low lucky mad mean mellow merry messy mild misty moist muddy narrow "
+    "nasty near neat new nice nimble noble noisy odd old pale plain polite poor pretty proud pure quick "
+    "quiet rare raw ready red rich ripe rough round rude rusty sad safe salty sandy scarce shallow sharp "
+    "shiny short shy sick silent silly simple slender slick slight slim slippery slow small smart smooth "
+    "soft soon sour spicy steady steep stern sticky stiff still stormy stout straight strange strict "
+    "strong sturdy subtle sunny sure sweet swift tall tame tasty tender thick thin tidy tight tiny tired "
+    "tough true ugly vague vast warm wary wavy weak weary wee wet white wide wild windy wise worthy "
+    "yellow young"
+)
+
+
+def comparative(adjective: str) -> str:
+    """Return the comparative in -er of a short adjective."""
+    if adjective.endswith("e"):
+        return adjective + "r"
+    if adjective.endswith("y") and adjective[-2:-1] not in "aeiou" and len(adjective) > 3:
+        return adjective[:-1] + "ier"
+    doubled = re.fullmatch(r"[^aeiou]*[aeiou][bdgmnt]", adjective)
+    return adjective + adjective[-1] * bool(doubled) + "er"
+
+
+COMPARATIVES = frozenset(map(comparative, GRADABLE)) | word_set(
+    "more less better worse further farther elder"
+)
 _OTHER_FUNCTION = (
     "i me myself you yourself yourselves he him himself she herself it itself we us ourselves they them "
     "themselves mine yours hers ours theirs who whom whose which what why how all any both each every "
@@ -164,10 +198,10 @@ _IRREGULAR = {
 IRREGULAR_VERBS = (
     frozenset(_IRREGULAR)
     | word_set(
-        "bit bled bred burst cast chose cost crept cut dealt dreamt dug fled flung forgave forgot "
-        "fought hid hit hung hurt knelt knit lent let meant met put quit read said sat set shed shot "
-        "shut slid sought spat spent split spread sprang strode struck swept swore swung taught tore "
-        "trod wept"
+        "bit bled bred burst leapt leant learnt bore beat dove ground smelt spilt strung stank sprung "
+        "wrung withdrew overtook cast chose cost crept cut dealt dreamt dug fled flung forgave forgot "
+        "fought hid hit hung hurt knelt knit lent let meant met put quit read said sat set shed shot shut "
+        "slid sought spat spent split spread sprang strode struck swept swore swung taught tore trod wept"
     )
 ) - word_set("children feet geese halves knives leaves men mice shelves teeth wolves women molten")
 _VOWEL = re.compile(r"[aeiouy]")

@@ -1,27 +1,59 @@
 """Forms of argument, told by their connectives and by words that come back.
 
-A restatement shares more than half of its original's content words, or half where a pronoun stands for the
-rest, and no fewer than it shares with the other half of the first premise; a denial differs in whether the
-count of denying words is odd.
+A restatement has all content words of its original, asides left out, and at most two others; a pronoun may
+stand for the words that the original begins with. A denial differs in whether the count of denying words is
+odd. What is doubted, as by 'perhaps', restates nothing.
 """
 
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from skillmix_eval.records import Verdict
 
 from .document import Document, Span, no
-from .lexicon import word_set
+from .form import asides
+from .lexicon import (
+    ARTICLES,
+    AUXILIARIES,
+    CONJUNCTIONS,
+    FUNCTION_WORDS,
+    HELPERS,
+    IRREGULAR_VERBS,
+    NEGATIONS,
+    POSSESSIVES,
+    stem,
+    word_set,
+)
 
 _CONCLUDING = frozenset({"so", "therefore", "thus", "hence"})
 _UNREAL = frozenset({"had", "were", "hadn't", "weren't"})
-_WOULD = word_set("would could might wouldn't couldn't i'd you'd he'd she'd we'd they'd")
+_HAD = word_set("i'd you'd he'd she'd we'd they'd it'd")  # before a participle
+_WOULD = word_set("would could might wouldn't couldn't would've could've might've") | _HAD
+_ASKING = word_set(
+    "ask asks asked asking wonder wonders wondered wondering know knows knew see sees saw tell tells told "
+    "doubt doubts doubted sure check checks checked"
+)
 _LIKELY = frozenset({"probably", "likely"})
+_DOUBTS = word_set(
+    "perhaps maybe possibly may might could would should doubt doubts doubted doubtful suppose supposes "
+    "supposed supposedly allegedly seem seems seemed if unless whether wonder wonders wondered hope hopes "
+    "hoped wish wishes wished guess think thinks thought deny denies denied false untrue wrong unlikely "
+    "hardly scarcely rarely seldom nearly almost"
+)
+_PRONOUNS = word_set("it he she they him her them mine yours hers ours theirs")
+_MINORITY = word_set("one two three four five ten fifteen twenty thirty forty fifty")
+_FIGURE = re.compile(r"\d+(?:[.,]\d+)?")
+_ALL_THE_MORE = [
+    phrase.split() for phrase in ("let alone", "much less", "still less", "all the more", "how much more")
+]
 _MOST_TRIES = 6  # connectives tried in one text, so that odd texts stay cheap
 _WINDOW = 8  # parts after the first premise within which an argument must be complete
+_CLAUSE_PARTS = 4  # a clause may hold commas
+_MOST_ADDED = 2  # content words that a restatement may add
 
 
 class _Argument(NamedTuple):
@@ -53,49 +85,46 @@ def disjunctive_syllogism(doc: Document) -> Verdict:
 def _argued(
     doc: Document,
     premises: Callable[[Document], Iterator[tuple[Span, Span]]],
-    valid: Callable[[Document, _Argument], bool],
+    valid: Callable[[_Reader, _Argument], bool],
     reason: str,
     name: str,
 ) -> Verdict:
     if _CONCLUDING.isdisjoint(doc.words):
         return no(f"No conclusion after 'so', 'therefore', 'thus' or 'hence' makes this a {name}.")
-    for left, right in itertools.islice(premises(doc), 3 * _MOST_TRIES):
+    reader = _Reader(doc)
+    for left, right in itertools.islice(premises(doc), 12 * _MOST_TRIES):
         for minor, conclusion in _conclusions(doc, right.end):
-            if valid(doc, _Argument(left, right, minor, conclusion)):
+            if valid(reader, _Argument(left, right, minor, conclusion)):
                 return doc.yes(left.start - 1, conclusion.end, reason)
     return no(f"The premises and the conclusion do not match as in a {name}.")
 
 
 def _conditionals(doc: Document) -> Iterator[tuple[Span, Span]]:
-    """Yield the clauses P and Q of each 'If P, Q'; Q may hold commas."""
-    for i, part in enumerate(doc.parts):
-        words = doc.words[part.start : part.end]
-        if "if" not in words[:2]:
-            continue
-        start = part.start + words.index("if") + 1
-        if "then" in words[2:]:
-            then = part.start + words.index("then", 2)
-            clauses = [(Span(start, then), Span(then + 1, part.end))]
-        else:
-            clauses = [(Span(start, part.end), Span(part.end, p.end)) for p in doc.parts[i + 1 : i + 4]]
-        yield from ((p, q) for p, q in clauses if p.size and q.size and _same_sentence(doc, p, q))
+    """Yield the clauses P and Q of each 'If P, Q' or 'If P then Q'; both may hold commas and asides."""
+    ifs = (i for i, part in enumerate(doc.parts) if "if" in doc.words[part.start : part.end][:2])
+    for i in itertools.islice(ifs, _MOST_TRIES):
+        part = doc.parts[i]
+        start = part.start + doc.words[part.start : part.end].index("if") + 1
+        end = doc.sentence_at(start - 1).end
+        ends = [p.end for p in doc.parts[i : i + 2 * _CLAUSE_PARTS] if p.end <= end]
+        thens = [j for j in range(start + 1, min(ends[-1], end) - 1) if doc.words[j] == "then"]
+        cuts = [(j, j + 1) for j in thens[:1]] or [(e, e) for e in ends[:_CLAUSE_PARTS] if "," in doc.gap(e)]
+        for before, after in cuts:
+            rights = [e for e in ends if e > after][:_CLAUSE_PARTS]
+            yield from ((Span(start, before), Span(after, e)) for e in rights if before > start)
 
 
 def _alternatives(doc: Document) -> Iterator[tuple[Span, Span]]:
     """Yield P and Q of each 'either P or Q'."""
     eithers = (i for i, word in enumerate(doc.words) if word == "either")
     for i in itertools.islice(eithers, _MOST_TRIES):
-        ors = [j for j in range(i + 2, len(doc.words) - 1) if doc.words[j] == "or"]
-        ends = sorted(p.end for p in doc.parts)
+        sentence = doc.sentence_at(i)
+        ors = [j for j in range(i + 2, sentence.end - 1) if doc.words[j] == "or"]
+        ends = [p.end for p in doc.parts if i < p.end <= sentence.end]
         for j in ors[:2]:
-            for end in [e for e in ends if e > j + 1][:2]:
-                left, right = Span(i + 1, j), Span(j + 1, end)
-                if _same_sentence(doc, left, right):
-                    yield left, right
-
-
-def _same_sentence(doc: Document, left: Span, right: Span) -> bool:
-    return any(s.start <= left.start and right.end <= s.end for s in doc.sentences)
+            yield from (
+                (Span(i + 1, j), Span(j + 1, e)) for e in [e for e in ends if e > j + 1][:_CLAUSE_PARTS]
+            )
 
 
 def _conclusions(doc: Document, after: int) -> Iterator[tuple[Span, Span]]:
@@ -104,41 +133,85 @@ def _conclusions(doc: Document, after: int) -> Iterator[tuple[Span, Span]]:
     last = parts[-1].end if parts else after
     markers = (i for i in range(after, last) if doc.words[i] in _CONCLUDING)
     for marker in itertools.islice(markers, _MOST_TRIES):
-        ends = [p.end for p in parts if p.end > marker + 1][:2]
+        ends = [p.end for p in parts if p.end > marker + 1][:_CLAUSE_PARTS]
         for start in [p.start for p in parts if p.start < marker]:
             for end in ends:
                 yield Span(start, marker), Span(marker + 1, end)
 
 
-def _shares(doc: Document, said: Span, original: Span, other: Span) -> bool:
-    """Tell whether a stretch restates the original rather than the other half."""
-    words, first, second = doc.content(said), doc.content(original), doc.content(other)
-    mine = len(words & first) / max(1, len(first))
-    theirs = len(words & second) / max(1, len(second))
-    same = mine > 0.5 or (mine == 0.5 and words <= first)
-    return same and mine >= theirs
+class _Reader:
+    """What stretches of one text say: content words in order, denials and doubts, each looked up once."""
+
+    def __init__(self, doc: Document) -> None:
+        self.doc = doc
+        self._content: dict[Span, list[str]] = {}
+        self._restated: dict[tuple[Span, Span, Span], bool] = {}
+        self._aside = [match.span() for match in asides(doc.text)]
+
+    def content(self, span: Span) -> list[str]:
+        """Return the stems of a span's content words, asides left out, or of all words where it has none."""
+        if span not in self._content:
+            doc = self.doc
+            words = [doc.words[i] for i in range(*span) if not self._beside(doc.starts[i])]
+            kept = [w for w in words if w not in FUNCTION_WORDS and w not in NEGATIONS]
+            self._content[span] = [stem(w) for w in kept or words if w not in NEGATIONS]
+        return self._content[span]
+
+    def _beside(self, offset: int) -> bool:
+        return any(start < offset < end for start, end in self._aside)
+
+    def restates(self, said: Span, original: Span, other: Span) -> bool:
+        """Tell whether a stretch says what the original says."""
+        key = (said, original, other)
+        if key not in self._restated:
+            self._restated[key] = self._restates(*key)
+        return self._restated[key]
+
+    def _restates(self, said: Span, original: Span, other: Span) -> bool:
+        words, first = set(self.content(said)), self.content(original)
+        if (
+            not first
+            or len(words.difference(first, self.content(other))) > _MOST_ADDED
+            or self._doubted(said, original)
+        ):
+            return False
+        missing = [w for w in first if w not in words]
+        if not missing:
+            return True
+        pronoun = not _PRONOUNS.isdisjoint(self.doc.words[said.start : said.end])
+        return pronoun and len(missing) < len(first) and missing == first[: len(missing)]
+
+    def _doubted(self, said: Span, original: Span) -> bool:
+        """Tell whether a doubt that the original does not have stands with a stretch, or leads to it."""
+        words, start = self.doc.words, said.start
+        opening = self.doc.part_at(max(0, start - 1))
+        if start not in self.doc.breaks and opening.size <= 2 and opening.start >= original.end:
+            start = opening.start
+        return bool(
+            _DOUBTS.intersection(words[start : said.end]).difference(words[original.start : original.end])
+        )
+
+    def flips(self, said: Span, original: Span) -> bool:
+        """Tell whether one of two stretches is denied."""
+        return (self.doc.denials(said) - self.doc.denials(original)) % 2 == 1
 
 
-def _flips(doc: Document, said: Span, original: Span) -> bool:
-    return (doc.denials(said) - doc.denials(original)) % 2 == 1
-
-
-def _affirms(doc: Document, a: _Argument) -> bool:
-    if _flips(doc, a.minor, a.left) or _flips(doc, a.conclusion, a.right):
+def _affirms(reader: _Reader, a: _Argument) -> bool:
+    if not (reader.restates(a.minor, a.left, a.right) and reader.restates(a.conclusion, a.right, a.left)):
         return False
-    return _shares(doc, a.minor, a.left, a.right) and _shares(doc, a.conclusion, a.right, a.left)
+    return not (reader.flips(a.minor, a.left) or reader.flips(a.conclusion, a.right))
 
 
-def _denies(doc: Document, a: _Argument) -> bool:
-    if not (_flips(doc, a.minor, a.right) and _flips(doc, a.conclusion, a.left)):
+def _denies(reader: _Reader, a: _Argument) -> bool:
+    if not (reader.restates(a.minor, a.right, a.left) and reader.restates(a.conclusion, a.left, a.right)):
         return False
-    return _shares(doc, a.minor, a.right, a.left) and _shares(doc, a.conclusion, a.left, a.right)
+    return reader.flips(a.minor, a.right) and reader.flips(a.conclusion, a.left)
 
 
-def _eliminates(doc: Document, a: _Argument) -> bool:
+def _eliminates(reader: _Reader, a: _Argument) -> bool:
     for gone, left in ((a.left, a.right), (a.right, a.left)):
-        matched = _shares(doc, a.minor, gone, left) and _shares(doc, a.conclusion, left, gone)
-        if matched and _flips(doc, a.minor, gone) and not _flips(doc, a.conclusion, left):
+        matched = reader.restates(a.minor, gone, left) and reader.restates(a.conclusion, left, gone)
+        if matched and reader.flips(a.minor, gone) and not reader.flips(a.conclusion, left):
             return True
     return False
 
@@ -160,24 +233,45 @@ def statistical_syllogism(doc: Document) -> Verdict:
 
 
 def _quantifies(doc: Document, i: int) -> bool:
-    """Tell whether word i opens a share of a group, such as 'most' or '90 percent of'."""
+    """Tell whether word i opens a greater share of a group, such as 'most' or '90 percent of'."""
     word, after = doc.words[i], doc.words[i + 1]
     if word == "most":
         return i == 0 or doc.words[i - 1] not in ("the", "at")
     if word in ("nearly", "almost"):
         return after in ("all", "every")
-    return after == "percent" or (word.isdecimal() and doc.gap(i + 1).startswith("%"))
+    figure = bool(_FIGURE.fullmatch(word))
+    if not (
+        doc.words[i + 1 : i + 3] == ["per", "cent"]
+        or after == "percent"
+        or (figure and doc.gap(i + 1).strip() == "%")
+    ):
+        return False
+    return float(word.replace(",", ".")) > 50 if figure else word not in _MINORITY
 
 
 def _inherits(doc: Document, major: Span, minor: Span, conclusion: Span) -> bool:
-    """Tell whether the second premise names the group, and the conclusion the trait of the same thing."""
-    if _LIKELY.isdisjoint(doc.words[conclusion.start : conclusion.end]):
+    """Tell whether the second premise puts something in the group, and the conclusion gives it the trait."""
+    words = doc.words[minor.start : minor.end]
+    concluded_words = doc.words[conclusion.start : conclusion.end]
+    if _LIKELY.isdisjoint(concluded_words) or AUXILIARIES.isdisjoint(words) or not _DOUBTS.isdisjoint(words):
         return False
     premise, member = doc.content(major), doc.content(minor)
     concluded = doc.content(conclusion) - _LIKELY
     group, trait = premise & member, (premise & concluded) - member
     same_sign = (doc.denials(major) - doc.denials(conclusion)) % 2 == 0
-    return bool(group) and bool(trait) and same_sign and doc.denials(minor) == 0
+    if not (group and trait and same_sign and doc.denials(minor) == 0):
+        return False
+    return _same_thing(words, concluded_words, concluded & (member - premise))
+
+
+def _same_thing(minor: list[str], conclusion: list[str], named: frozenset[str]) -> bool:
+    """Tell whether what a conclusion begins with is a pronoun or stands in the second premise."""
+    ends = HELPERS | _LIKELY | {"very", "most"}
+    subject = list(itertools.takewhile(lambda word: word not in ends, conclusion))
+    if not subject or subject == ["it"]:  # 'it is likely that'
+        return bool(named) or subject == ["it"]
+    loose = ARTICLES | POSSESSIVES | _PRONOUNS
+    return all(word in loose or word in minor for word in subject)
 
 
 def counterfactual_conditional(doc: Document) -> Verdict:
@@ -185,15 +279,34 @@ def counterfactual_conditional(doc: Document) -> Verdict:
     words = doc.words
     for sentence in doc.sentences:
         would = [j for j in range(*sentence) if words[j] in _WOULD]
-        ifs = (i for i in range(*sentence) if words[i] == "if" and words[i - 1 : i] != ["as"])
+        ifs = (
+            i
+            for i in range(*sentence)
+            if words[i] == "if" and _conditional(words[max(sentence.start, i - 2) : i])
+        )
         for i in itertools.islice(ifs if would else (), _MOST_TRIES):
             end = doc.part_at(i).end
-            unreal = next((j for j in range(i + 1, end) if words[j] in _UNREAL), end)
+            unreal = next((j for j in range(i + 1, end) if _unreal(doc, j)), end)
             outside = next((j for j in would if j < i or j > unreal + 1), None)
             if unreal < end and outside is not None:
                 reason = f"'If ... {words[unreal]}' stands with '{words[outside]}'."
                 return doc.yes(min(i, outside), max(end, outside + 1), reason)
     return no("No 'if' clause with 'had' or 'were' stands with 'would', 'could' or 'might'.")
+
+
+def _conditional(before: list[str]) -> bool:
+    """Tell by the two words before an 'if' that it is neither 'as if' nor 'if' for 'whether'."""
+    return before[-1:] != ["as"] and _ASKING.isdisjoint(before)
+
+
+def _unreal(doc: Document, j: int) -> bool:
+    word, after = doc.words[j], doc.words[j + 1 : j + 2]
+    if word in _UNREAL:
+        return True
+    return word in _HAD and any(
+        w.endswith("ed") or w in IRREGULAR_VERBS or w in ("been", "had", "not", "never", "known")
+        for w in after
+    )
 
 
 def a_fortiori(doc: Document) -> Verdict:
@@ -202,12 +315,18 @@ def a_fortiori(doc: Document) -> Verdict:
         words = doc.words[sentence.start : sentence.end]
         if "even" not in words:
             continue
-        even = words.index("even")
-        line = " ".join(words[even + 1 :])
-        for phrase in ("let alone", "much less", "still less", "all the more", "how much more"):
-            before, found, after = f" {line} ".partition(f" {phrase} ")
-            if found and before.strip() and after.strip():
-                end = even + 1 + len(before.split()) + len(phrase.split())
-                reason = f"What 'even' says holds '{phrase}' for the rest."
-                return doc.yes(sentence.start + even, sentence.start + end + 1, reason)
-    return no("No 'even' is followed by 'let alone', 'much less', 'all the more' or 'how much more'.")
+        even = sentence.start + words.index("even")
+        for phrase in _ALL_THE_MORE:
+            at = next(
+                (i for i in range(even + 2, sentence.end) if doc.words[i : i + len(phrase)] == phrase), None
+            )
+            if at is not None and at + len(phrase) < sentence.end and _adds(doc, at):
+                reason = f"What 'even' says holds '{' '.join(phrase)}' for the rest."
+                return doc.yes(even, at + len(phrase) + 1, reason)
+    return no("No 'even' is followed by 'let alone', or after a mark by 'much less' or 'all the more'.")
+
+
+def _adds(doc: Document, at: int) -> bool:
+    """Tell whether a phrase opens a part, as 'much less tired' does not; 'let alone' needs no mark."""
+    opens = at in doc.part_starts or (at - 1 in doc.part_starts and doc.words[at - 1] in CONJUNCTIONS)
+    return opens or (doc.words[at] == "let" and doc.words[at - 1] not in AUXILIARIES)

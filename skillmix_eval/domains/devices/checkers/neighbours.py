@@ -15,6 +15,7 @@ from typing import NamedTuple
 from .document import Document
 
 START, MARK, END = "<", ",", ">"
+_MOST_KEPT = 1 << 16
 
 
 class Table(NamedTuple):
@@ -24,6 +25,7 @@ class Table(NamedTuple):
     words: dict[str, int]
     endings: tuple[tuple[str, int], ...]
     scores: tuple[tuple[int, ...], ...]
+    edges: tuple[int, int, int, int]  # classes of a section's start, a mark, a section's end, and names
 
 
 def build(words: dict[str, str], endings: dict[str, str], scores: dict[str, list[int]]) -> Table:
@@ -35,6 +37,7 @@ def build(words: dict[str, str], endings: dict[str, str], scores: dict[str, list
         {word: number[name] for name, line in reversed(words.items()) for word in line.split()},
         tuple((ending, number[name]) for ending, name in endings.items()),
         tuple(tuple(scores.get(name, ())) for name in named),
+        (number[START], number[MARK], number[END], number["name"]),
     )
 
 
@@ -45,9 +48,17 @@ def _table() -> Table:
     return build(found["words"], found["endings"], found["scores"])
 
 
-@lru_cache(maxsize=1 << 16)
-def _class(word: str) -> int:
-    return classify(_table(), word)
+class _Classes(dict[str, int]):
+    """The classes of the words met so far."""
+
+    def __missing__(self, word: str) -> int:
+        if len(self) >= _MOST_KEPT:
+            self.clear()
+        self[word] = found = classify(_table(), word)
+        return found
+
+
+_CLASSES = _Classes()
 
 
 def classify(table: Table, word: str) -> int:
@@ -67,7 +78,7 @@ def classify(table: Table, word: str) -> int:
 
 def rows(doc: Document, table: Table, class_of: Callable[[str], int]) -> list[list[int]]:
     """Return the classes of the words of each section, with its start, its marks and its end."""
-    start, mark, end, name = (table.names.index(name) for name in (START, MARK, END, "name"))
+    start, mark, end, name = table.edges
     found: list[list[int]] = []
     for part in doc.parts:
         if part.start in doc.breaks:
@@ -91,7 +102,7 @@ def fit(doc: Document) -> float:
     """Return the mean score of a text's neighbours: above 0 where they follow one another as in English."""
     table = _table()
     total = pairs = 0
-    for row in rows(doc, table, _class):
+    for row in rows(doc, table, _CLASSES.__getitem__):
         total += sum(table.scores[a][b] for a, b in pairwise(row))
         pairs += len(row) - 1
     return total / max(1, pairs)

@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 from skillmix_eval.records import Verdict
 
 from .document import Document, Span, no
-from .lexicon import ARTICLES, CONJUNCTIONS, FUNCTION_WORDS, INTRODUCTORY, PREPOSITIONS
+from .lexicon import (
+    ARTICLES,
+    AUXILIARIES,
+    CONJUNCTIONS,
+    DETERMINERS,
+    FUNCTION_WORDS,
+    INTRODUCTORY,
+    IRREGULAR_VERBS,
+    PREPOSITIONS,
+    SUBJECT_PRONOUNS,
+    word_set,
+)
 
 _LEAST_RUN = 3
 _GAP_WORDS = 4  # between two conjunctions of a polysyndeton
 _ITEM_WORDS = 5  # in an item of an asyndeton
+_ASIDES = {
+    tuple(phrase.split())
+    for phrase in ("of course", "at last", "in fact", "in short", "in truth", "after all")
+}
+_MAY_OPEN = PREPOSITIONS | {"no"}
+_NO_ITEMS = FUNCTION_WORDS | INTRODUCTORY | word_set("please sir madam thanks yesterday tomorrow tonight")
 
 
 def anaphora(doc: Document) -> Verdict:
@@ -125,7 +143,7 @@ def asyndeton(doc: Document) -> Verdict:
         while at < len(parts) and parts[at].start < section.end:
             at += 1
         items = _last_items(doc, parts[first:at])
-        if len(items) >= _LEAST_RUN:
+        if len(items) >= _LEAST_RUN and _parallel(doc, items):
             return doc.yes(items[0].start, items[-1].end, f"{len(items)} items stand without a conjunction.")
     return no("No sentence or half of one ends in three short items with commas alone between.")
 
@@ -145,14 +163,52 @@ def _last_items(doc: Document, parts: list[Span]) -> list[Span]:
 
 
 def _is_item(words: tuple[str, ...]) -> bool:
-    if len(words) == 1 and words[0] in FUNCTION_WORDS | INTRODUCTORY:
+    if (len(words) == 1 and words[0] in _NO_ITEMS) or words in _ASIDES:
         return False
-    return CONJUNCTIONS.isdisjoint(words) and (words[0] not in INTRODUCTORY or words[0] in PREPOSITIONS)
+    return CONJUNCTIONS.isdisjoint(words) and (words[0] not in INTRODUCTORY or words[0] in _MAY_OPEN)
 
 
 def _without_introduction(doc: Document, items: list[Span]) -> list[Span]:
     """Drop items up to the last prepositional phrase, unless all items are prepositional phrases."""
     opens = [doc.words[item.start] in PREPOSITIONS for item in items]
-    if all(opens) or not any(opens):
+    if all(opens[1:]) or not any(opens):
         return items
     return items[len(opens) - opens[::-1].index(True) :]
+
+
+def _parallel(doc: Document, items: list[Span]) -> bool:
+    """Tell whether items after the first open alike, and are no aside between a subject and its verb."""
+    kinds = [_kind(doc, item) for item in items]
+    ends_in_verb = _verbal(doc.words[items[-1].start])
+    told = any(map(_verbal, doc.words[items[0].start + 2 : items[0].end]))
+    if kinds[0] == "noun" and ends_in_verb and not told:
+        return False
+    return all(
+        a == b or ({a, b} == {"content", "noun"} and (b == "noun" or not ends_in_verb))
+        for a, b in pairwise(kinds[1:])
+    )
+
+
+def _kind(doc: Document, item: Span) -> str:
+    """Return how an item opens: with a figure, a noun phrase, a subject, a name, or otherwise."""
+    word = doc.words[item.start]
+    if word[0].isdigit():
+        return "figure"
+    for kind, words in _KINDS.items():
+        if word in words:
+            return kind
+    return "name" if doc.text[doc.starts[item.start]].isupper() else "content"
+
+
+def _verbal(word: str) -> bool:
+    """Tell whether a word can be a verb that follows its subject."""
+    return word in AUXILIARIES or word in IRREGULAR_VERBS or word.endswith(("ed", "s"))
+
+
+_KINDS = {
+    "helping": AUXILIARIES,
+    "noun": DETERMINERS,
+    "subject": SUBJECT_PRONOUNS | {"it", "you"},
+    "place": PREPOSITIONS,
+    "other": FUNCTION_WORDS,
+}

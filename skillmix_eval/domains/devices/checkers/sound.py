@@ -82,7 +82,10 @@ def lipogram(doc: Document) -> Verdict:
 def _has_e(word: str) -> bool:
     if word.isascii():
         return "e" in word
-    return "e" in unicodedata.normalize("NFD", word)
+    letters = [c for c in unicodedata.normalize("NFD", word) if c.isalpha()]
+    return "e" in letters or any(
+        "LATIN" not in unicodedata.name(c, "") for c in letters
+    )  # a Cyrillic one looks alike
 
 
 def abecedarian(doc: Document) -> Verdict:
