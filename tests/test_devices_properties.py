@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from skillmix_eval.domains.devices import rules
 from skillmix_eval.records import MAKES_SENSE, Question, Topic
 
-LINE = """bee hive the a and or so if then either not was had would even let alone as like never does who
-could it that most probably is more longer but , ; . ! ? ( ) - -- — … “ ” \" ' ’ don't honey é 3 90% 😀 ß"""
+LINE = """bee hive the a and or so if then either not was had would even let alone as like does who
+could it that most probably is more longer but never little did do in read unlock it's who'd they'd per cent
+, ; . ! ? ( ) - -- — … “ ” \" ' ’ don't honey é 3 90% 😀 ß"""
 WORDS = [*LINE.split(), "\n", "\n\n"]
 DRAWN = st.lists(st.sampled_from(WORDS), max_size=40)
 ENGLISHLIKE = DRAWN.map(" ".join)

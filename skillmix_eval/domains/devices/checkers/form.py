@@ -46,7 +46,7 @@ _SAYING = word_set(
     "stutter stuttered gasp gasped scream screamed plead pleaded agree agreed protest protested retort "
     "retorted respond responds responded think thinks thought chant chanted chuckle chuckled sob sobbed "
     "sneer sneered tease teased demand demanded inquire inquired state stated roar roared wail wailed "
-    "croak croaked quip quipped order ordered command commanded scold scolded"
+    "croak croaked quip quipped order ordered command commanded scold scolded breathe breathes breathed"
 )
 _QUOTED = re.compile(r'[“”„"«]([^“”„"«»]*)[”“"»]')
 _OPENING_QUOTES = ('"', "“", "'", "‘")
@@ -279,6 +279,8 @@ def _likes(doc: Document, i: int) -> bool:
     words, start = doc.words, doc.part_at(i).start
     last, before = words[i - 1], words[i - 2] if i - 1 > start else ""
     if last in _LIKE_AS_VERB or (stem(last) == "feel" and words[i + 2] in _FELT_LIKE):
+        return True
+    if before in ("do", "did") and _plural(last):
         return True
     subject = words[start : i - 1]
     plural = "and" in subject or (before in _BEFORE_PLURAL and _plural(last))

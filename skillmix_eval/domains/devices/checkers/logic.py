@@ -168,12 +168,11 @@ class _Reader:
         return self._restated[key]
 
     def _restates(self, said: Span, original: Span, other: Span) -> bool:
-        words, first = set(self.content(said)), self.content(original)
-        if (
-            not first
-            or len(words.difference(first, self.content(other))) > _MOST_ADDED
-            or self._doubted(said, original)
-        ):
+        words, first, second = map(self.content, (said, original, other))
+        if not first or not words or self._doubted(said, original):
+            return False
+        another = words[0] in second and words[0] not in first  # it speaks of something else
+        if another or len(set(words).difference(first, second)) > _MOST_ADDED:
             return False
         missing = [w for w in first if w not in words]
         if not missing:

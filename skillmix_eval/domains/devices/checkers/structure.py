@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from itertools import takewhile
 
 from skillmix_eval.records import Verdict
 
@@ -115,7 +116,7 @@ def correctio(doc: Document) -> Verdict:
             if words[i] not in _DENIALS or words[i + 1] in _NOT_ADDING:
                 continue
             for j in range(i + 2, min(i + _CORRECTIO_REACH + 2, sentence.end - 1)):
-                if words[j] == "but" and _replaces(doc, j) and _one_clause(doc, i, j):
+                if words[j] == "but" and _replaces(doc, i, j) and _one_clause(doc, i, j):
                     return doc.yes(i, j + 2, f"'{words[i]}' denies and 'but' replaces.")
     return no("Nothing is denied with 'not' and then replaced after 'but'.")
 
@@ -133,9 +134,13 @@ def _one_clause(doc: Document, i: int, j: int) -> bool:
     return 1 <= aside <= 2 and j - i - 1 > aside
 
 
-def _replaces(doc: Document, j: int) -> bool:
+def _replaces(doc: Document, i: int, j: int) -> bool:
     """Tell whether a 'but' replaces what is denied, as in 'help but' and 'but we did' it does not."""
-    return doc.words[j - 1] not in _NO_REPLACEMENT and doc.words[j + 1] not in _SUBJECTS
+    if doc.words[j - 1] in _NO_REPLACEMENT or doc.words[j + 1] in _SUBJECTS:
+        return False
+    after = doc.words[j + 1 : doc.part_at(j).end]
+    noun_phrase = takewhile(lambda word: word not in PREPOSITIONS and word not in _WHO, after)
+    return i in doc.part_starts or DETERMINERS.isdisjoint(after[:1]) or AUXILIARIES.isdisjoint(noun_phrase)
 
 
 def negative_inversion(doc: Document) -> Verdict:
