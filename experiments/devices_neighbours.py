@@ -220,9 +220,8 @@ def main() -> None:
     pairs: Counter[tuple[str, str]] = Counter()
     english = documentation()
     for text in (*english, *taught()):
-        for numbers in neighbours.rows(Document(text), table, class_of):
-            row = [table.names[number] for number in numbers]
-            pairs.update(pairwise(row))
+        row = [table.names[number] for number in neighbours.row(Document(text), table, class_of)]
+        pairs.update((a, b) for a, b in pairwise(row) if a != neighbours.END)
     left, right = Counter[str](), Counter[str]()
     for (a, b), n in pairs.items():
         left[a] += n

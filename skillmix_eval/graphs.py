@@ -24,7 +24,7 @@ from .runs import write_file
 from .training.student import Student
 from .training.trainer import train
 
-WAYS = ("linear", "brute")
+WAYS = ("linear", "brute", "own")
 _PLACE, _RADIUS, _SIZE = 210, 150, 27  # of the picture: centre, circle of skills, a skill
 _HALO = 'stroke="#fff" stroke-width="3"'  # so that a name can be read across an arrow
 _HEAD = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 420 420" width="420" height="420"
@@ -46,19 +46,20 @@ def learnt(
     """Learn a graph with `setup.budget` texts a training; writes graph.json and graph.svg to `out`.
 
     `linear` (k trainings): i helps j by the drop of j's loss on i's texts. `brute` (k + k(k-1)/2): by how
-    much more j's loss drops on texts of both than of j alone; evaluated skills must be trained ones.
+    much more j's loss drops on texts of both than of j alone; evaluated skills must be trained ones. `own`:
+    as brute, but texts of both are twice as many, so that j's own are equal (the paper's LEGO and addition).
     """
     if way not in WAYS:
         raise unknown("way to learn a graph", way, WAYS)
     columns = tuple(targets) or data.skills
     outside = [t for t in columns if t not in data.skills]
-    if way == "brute" and outside:
+    if way != "linear" and outside:
         raise BadInputError(
             f"Brute force needs the evaluated skills among the trained ones, and '{outside[0]}' is not; use "
             "--graph linear."
         )
-    claim(out, setup, data, columns)
-    measured = data.skills if way == "brute" else columns
+    claim(out, setup, data, columns, way)
+    measured = columns if way == "linear" else data.skills
     before = _losses(Student(Path(setup.start)), data, measured)
 
     def drops(chosen: tuple[int, ...]) -> list[float]:
@@ -66,11 +67,13 @@ def learnt(
         note = out / f"{'+'.join(names)}.json"
         if not note.is_file():
             say(f"graph: training on {' and '.join(names)} alone")
-            write_file(note, msgspec.json.encode(_trained(setup, data, names, out / "now", measured)))
+            budget = setup.budget * (len(names) if way == "own" else 1)
+            once = msgspec.structs.replace(setup, budget=budget)
+            write_file(note, msgspec.json.encode(_trained(once, data, names, out / "now", measured)))
         after = msgspec.json.decode(note.read_bytes(), type=list[float])
         return [a - b for a, b in zip(before, after, strict=True)]
 
-    rows = learn_graph(drops, len(data.skills), len(measured), pairs=way == "brute")
+    rows = learn_graph(drops, len(data.skills), len(measured), pairs=way != "linear")
     kept = rows[:, [measured.index(t) for t in columns]]
     graph = Graph(data.skills, tuple(map(tuple, kept.round(4).tolist())), tuple(targets))
     write_file(out / "graph.json", msgspec.json.format(msgspec.json.encode(graph)) + b"\n")

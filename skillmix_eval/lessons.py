@@ -27,7 +27,8 @@ from .training.trainer import Course, Step, train
 
 CHECKS = 8  # texts of each skill kept apart from a pool, to measure the skill's loss on
 FIXED_CHECKS = 100  # of an exercise, for each skill: the same in every training
-COURSE = Course(rate=3e-3, batch=64)  # of exercises
+COURSE = Course(rate=2e-3, warm_up=100, batch=64)  # of exercises: a faster start unlearns the primer
+_PRIMING = Course(rate=3e-3, batch=64)
 DRAWN = 42_000  # texts in an exercise's pool
 _TAUGHT = {1: 1000, 2: 1000, 3: 1000}  # texts in a teacher's pool, by k
 _DEVICES = Path("results/devices/checkpoints/2000")
@@ -110,7 +111,7 @@ def first_student(name: str, out: Path, seed: int, on_step: Callable[[Step], Non
         texts = (found.primer(rng) for _ in range(found.PRIMED))
         chats = [(Message("user", asked), Message("assistant", text)) for asked, text in texts]
         student = Student(blank)
-        train(student, student.examples(chats), folder, COURSE, on_step)
+        train(student, student.examples(chats), folder, _PRIMING, on_step)
         shutil.rmtree(blank)
     else:
         blank.rename(folder)

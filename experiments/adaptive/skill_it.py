@@ -3,7 +3,7 @@
     python experiments/adaptive/skill_it.py [lego] [addition] [strings] --seeds 3
 
 Each seed makes a student from nothing; all arms of a seed go on from it with the same number of texts, in six
-rounds under one learning rate. The graph of skills is learnt once, from the student of seed 0. What was done
+rounds under one learning rate. The graph of skills is learnt once, from a student of seed 0. What was done
 already is not done again. Writes results/experiments/skill_it*.
 """
 
@@ -49,12 +49,15 @@ class World(msgspec.Struct, frozen=True):
     graph_samples: int  # texts a training of it
     edge: float | None = None  # one weight for all edges; else each its own, the largest being 1
     least: float = 0.0  # of an edge, in nats a token
+    after: int = 0  # rounds of stratified after which it is learnt
+    rate: float = COURSE.rate
+    warm_up: int = COURSE.warm_up
 
 
 WORLDS = {
-    "lego": World(12_800, 1.5, "brute", 38_400, 0.5, 0.005),
-    "addition": World(6_400, 0.6, "brute", 12_800, 0.5, 0.005),
-    "strings": World(6_400, 0.2, "linear", 6_400),
+    "lego": World(9_600, 1.5, "own", 12_800, 0.5, 0.005),
+    "addition": World(6_400, 0.6, "own", 9_600, 0.5, 0.005),
+    "strings": World(6_400, 0.2, "linear", 6_400, after=2, rate=3e-3, warm_up=10),
 }
 
 
@@ -62,7 +65,7 @@ def setup(name: str, arm: str, seed: int, start: Path) -> Setup:
     """Return an arm's settings."""
     world, (method, given) = WORLDS[name], ARMS[arm]
     settings = {**given, "eta": world.eta} if method == "skill_it" else given
-    course = msgspec.structs.replace(COURSE, seed=seed)
+    course = msgspec.structs.replace(COURSE, seed=seed, rate=world.rate, warm_up=world.warm_up)
     return Setup(
         start=str(start), domain=name, method=method, settings=settings, budget=world.samples,
         rounds=ROUNDS, seed=seed, course=course,
@@ -72,6 +75,9 @@ def setup(name: str, arm: str, seed: int, start: Path) -> Setup:
 def graph_of(name: str, start: Path) -> tuple[Graph, Graph]:
     """Return the graph as learnt, and with the weights that are used."""
     world, folder = WORLDS[name], OUT / name / "graph"
+    if world.after:
+        trained(name, "stratified", 0)
+        start = OUT / name / "0" / "stratified" / str(world.after)
     one = setup(name, "stratified", 0, start)
     one = msgspec.structs.replace(one, method="graph", settings={}, budget=world.graph_samples, rounds=1)
     found = exercise(name)
@@ -175,20 +181,21 @@ def section(name: str, done: list[dict[str, Any]], raw: Graph) -> list[str]:
         for d in done
         if d["seed"] == 0 and d["arm"] not in ("stratified", "random pool")
     ]
+    after = f", from its student after {world.after} rounds of stratified" * bool(world.after)
     shares = ":".join(map(str, found.SHARES))
     tokens = sorted({d["tokens"] for d in done})
     return [
         f"## {name}",
         "",
         f"Skills {', '.join(found.SKILLS)}; random pool {shares}; primer {found.PRIMED:,} texts; {ROUNDS} rounds of "
-        f"{world.samples:,} texts ({tokens[0]:,} to {tokens[-1]:,} tokens in all); eta {world.eta:g}, window 3. Plots: "
+        f"{world.samples:,} texts, rate {world.rate:g} after {world.warm_up} steps ({tokens[0]:,} to {tokens[-1]:,} tokens in all); eta {world.eta:g}, window 3. Plots: "
         f"[loss](skill_it_{name}_loss.svg), [exact](skill_it_{name}_exact.svg), [graph](skill_it_{name}_graph.svg).",
         "",
         *table(done),
         "",
         *differences(done),
         "",
-        f"Graph as learnt ({world.way}, {world.graph_samples:,} texts a training, seed 0), rows help columns; used "
+        f"Graph as learnt ({world.way}, {world.graph_samples:,} texts a training, seed 0{after}), rows help columns; used "
         + (
             f"with {world.edge:g} for each edge above {world.least:g} and 1 on the diagonal:"
             if world.edge
@@ -215,7 +222,7 @@ def report(graphs: dict[str, Graph], done: list[dict[str, Any]]) -> None:
         "    python experiments/adaptive/skill_it.py",
         "",
         "Students of 0.2 M parameters (Llama, 4 layers, width 64, a tokenizer of characters), from nothing but the "
-        "primer, batch 64, rate 0.003 falling to 0 over all rounds, equal texts for all arms of a seed. Validation: 100 "
+        "primer, batch 64, one rate falling to 0 over all rounds, equal texts for all arms of a seed. Validation: 100 "
         "fixed questions of each skill, never trained on; 'exact' is the share answered to the letter (greedy), both as "
         "means over skills. Means over seeds ± half a 95 % t interval; graded by code.",
         "",

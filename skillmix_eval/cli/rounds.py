@@ -39,7 +39,7 @@ def _training(function: F) -> F:
         click.option(
             "--rate",
             type=click.FloatRange(0, min_open=True),
-            help="Learning rate [default: 0.001, of exercises 0.003].",
+            help="Learning rate [default: 0.001, of exercises 0.002].",
         ),
         click.option(
             "-s",
@@ -83,7 +83,7 @@ def _training(function: F) -> F:
 @click.option("--run", "folder", type=click.Path(path_type=Path), help="Run of the student, for stat_sel.")
 @click.option(
     "--graph",
-    metavar="FILE|linear|brute",
+    metavar="FILE|linear|brute|own",
     help="Graph of skills for skill_it: a JSON file, or how it is learnt first, into OUT/graph "
     "[default: linear].",
 )
@@ -215,7 +215,10 @@ def _setup(start: str, method: str, rounds: int | None, given: dict[str, Any]) -
         rounds=rounds or (6 if drawn else 1),
         seed=given["seed"],
         course=Course(
-            rate=given["rate"] or usual.rate, batch=given["batch"] or usual.batch, seed=given["seed"]
+            rate=given["rate"] or usual.rate,
+            batch=given["batch"] or usual.batch,
+            warm_up=usual.warm_up,
+            seed=given["seed"],
         ),
     )
 

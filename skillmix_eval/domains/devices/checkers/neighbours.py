@@ -76,33 +76,24 @@ def classify(table: Table, word: str) -> int:
     return next(found, number("open"))
 
 
-def rows(doc: Document, table: Table, class_of: Callable[[str], int]) -> list[list[int]]:
-    """Return the classes of the words of each section, with its start, its marks and its end."""
+def row(doc: Document, table: Table, class_of: Callable[[str], int]) -> list[int]:
+    """Return the classes of a text's words, with the edges of its sections and the marks in them."""
     start, mark, end, name = table.edges
-    found: list[list[int]] = []
+    words, breaks = doc.words, doc.breaks
+    classes = list(map(class_of, words))
+    at = words.index("may") if "may" in words else 0
+    if at and at not in breaks and doc.text[doc.starts[at]] == "M":
+        classes[at] = name  # the month
+    found: list[int] = []
     for part in doc.parts:
-        if part.start in doc.breaks:
-            found.append([start])
-        else:
-            found[-1].append(mark)
-        words = doc.words[part.start : part.end]
-        found[-1].extend(map(class_of, words))
-        if (
-            "may" in words
-            and doc.text[doc.starts[at := part.start + words.index("may")]] == "M"
-            and at > part.start
-        ):
-            found[-1][at - part.end] = name  # the month
-    for row in found:
-        row.append(end)
-    return found
+        found += (end, start) if part.start in breaks else (mark,)
+        found += classes[part.start : part.end]
+    return [*found[1:], end] if found else []
 
 
 def fit(doc: Document) -> float:
     """Return the mean score of a text's neighbours: above 0 where they follow one another as in English."""
     table = _table()
-    total = pairs = 0
-    for row in rows(doc, table, _CLASSES.__getitem__):
-        total += sum(table.scores[a][b] for a, b in pairwise(row))
-        pairs += len(row) - 1
-    return total / max(1, pairs)
+    scores, found = table.scores, row(doc, table, _CLASSES.__getitem__)
+    total = sum([scores[a][b] for a, b in pairwise(found)])  # an end and the start after it score nothing
+    return total / max(1, len(found) - len(doc.sections))

@@ -117,8 +117,9 @@ def epizeuxis(doc: Document) -> Verdict:
 def polysyndeton(doc: Document) -> Verdict:
     """One conjunction stands three times at short distance."""
     words = doc.words
-    for sentence in doc.sentences:
-        for word in ("and", "or", "nor"):
+    often = [word for word in ("and", "or", "nor") if words.count(word) >= _LEAST_RUN]
+    for sentence in doc.sentences if often else ():
+        for word in often:
             places = [i for i in range(sentence.start, sentence.end) if words[i] == word]
             for first, middle, last in zip(places, places[1:], places[2:], strict=False):
                 if _close(doc, first, middle) and _close(doc, middle, last):
