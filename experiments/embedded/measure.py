@@ -15,13 +15,14 @@ from typing import Any
 from package import EARLIER, PACKAGED, ROOT
 
 N = 100
+MANY = 500  # so that intervals tell one checkpoint from the next
 METRICS = ("full_marks", "all_skills", "skill_fraction")
 
 
-def figures(student: str, split: str, ks: str) -> list[dict[str, Any]]:
+def figures(student: str, split: str, ks: str, n: int = N) -> list[dict[str, Any]]:
     """Run the harness and return its figures for each k."""
     command = [sys.executable, "-m", "skillmix_eval", "run", "--student", student, "--split", split]
-    command += ["-k", ks, "-n", str(N), "--json"]
+    command += ["-k", ks, "-n", str(n), "--json"]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
     found: list[dict[str, Any]] = json.loads(done.stdout)["figures"]["by_k"]
     return found
@@ -48,11 +49,11 @@ def checkpoints() -> str:
     lines = ["\n| steps | k = 1 | k = 2 | k = 3 | scored |", "|---|---|---|---|---|"]
     folders = sorted(EARLIER.iterdir(), key=lambda p: int(p.name)) if EARLIER.is_dir() else []
     for folder in [*folders, PACKAGED]:
-        rows = figures(f"embedded/{folder.relative_to(ROOT)}", "train", "1-3")
+        rows = figures(f"embedded/{folder.relative_to(ROOT)}", "train", "1-3", MANY)
         name = "last (packaged)" if folder == PACKAGED else folder.name
         cells = " | ".join(cell(row, "full_marks") for row in rows)
         scored = sum(row["scored_texts"] for row in rows)
-        lines.append(f"| {name} | {cells} | {scored} of {3 * N} |")
+        lines.append(f"| {name} | {cells} | {scored} of {3 * MANY} |")
     return "\n".join(lines)
 
 
