@@ -215,11 +215,11 @@ def _metric_table(title: str, rows: Sequence[Row], population: str, how: str) ->
         new = (_pair(row.new_skills),) if extra else ()
         p = row.difference.p if row.p_adjusted is None else row.p_adjusted
         at = row.id.split()[0].removeprefix("k=")
-        means = f"{row.old:.2f} > {row.new:.2f}"
+        means = f"{row.old:.2f} to {row.new:.2f}"
         seen = f"{row.difference.detectable or 1:.2f}"
         cells.append((at, row.label, str(row.difference.n), means, difference_cell(row.difference), *new))
         cells[-1] += (_p(p), seen)
-    columns = ("k", "Metric", "n", "Old > new", "Difference", *extra, "p", "Seen")
+    columns = ("k", "Metric", "n", "Old to new", "Difference", *extra, "p", "Seen")
     note = (
         f"Difference: new minus old with its 95 % interval; {how}. Seen: the smallest true difference that "
         "these questions show four times in five."
@@ -272,7 +272,8 @@ def _changes_table(changes: Sequence[Change]) -> Table:
 
 
 def _extremes(rows: Sequence[Row], many: int = 5) -> tuple[Row, ...]:
-    return tuple(rows) if len(rows) <= 2 * many else (*rows[:many], *rows[-many:])
+    most = sorted(rows, key=lambda r: -abs(r.new - r.old if r.shrunk is None else r.shrunk))[: 2 * many]
+    return tuple(row for row in rows if row in most)
 
 
 def sentences(found: Comparison) -> list[str]:

@@ -20,13 +20,11 @@ import msgspec
 from .errors import unknown
 from .evaluate import run_figures
 from .figures import METRICS, Figure, KRow
+from .hiding import Hider
 from .records import Sample, TextStatus
 from .runs import Run
-from .texts import words
 
 EEE_VERSION = "0.3.0"
-WITHHELD = "(withheld: it repeats a private list)"
-_RUN_OF_WORDS = 8  # so many words in a row from a definition or an example are a quotation
 _SELF_DEPLOYED = {"embedded", "hf", "vllm", "teacher"}
 
 
@@ -47,33 +45,11 @@ def export(
     return FORMATS[to](run, _Hider(run, show_private), publisher or Publisher())
 
 
-class _Hider:
-    """Takes a private list's words out of texts; leaves all other runs alone."""
+class _Hider(Hider):
+    """Takes a private list's words out of what an export says."""
 
     def __init__(self, run: Run, show_private: bool) -> None:
-        self.hides = run.info.private and not show_private
-        self._names: dict[str, str] = {}
-        self._runs: set[tuple[str, ...]] = set()
-        asked = [s.question for s in run.samples] if self.hides else []
-        for topic in {q.topic for q in asked}:
-            self._names[" ".join(words(topic.name))] = topic.id
-        for skill in {s for q in asked for s in q.skills}:
-            self._names[" ".join(words(skill.name))] = skill.id
-            for text in (skill.definition, skill.example):
-                self._runs |= _runs(text)
-        longest_first = sorted(filter(None, self._names), key=len, reverse=True)
-        inner = "|".join(r"\W+".join(map(re.escape, name.split())) for name in longest_first)
-        self._pattern = re.compile(rf"(?<!\w)(?:{inner})(?!\w)", re.IGNORECASE) if inner else None
-
-    def text(self, text: str) -> str:
-        """Return a text with names replaced by ids, or a remark where it quotes a definition or example."""
-        if not self.hides:
-            return text
-        if any(r in self._runs for r in _runs(text)):
-            return WITHHELD
-        if not self._pattern:
-            return text
-        return self._pattern.sub(lambda m: self._names.get(" ".join(words(m[0])), WITHHELD), text)
+        super().__init__((x.question for x in run.samples), run.info.private and not show_private)
 
     def name(self, item: Any) -> str:
         """Return a skill's or topic's name, or its id."""
@@ -82,13 +58,6 @@ class _Hider:
     def judge_words(self, text: str) -> str:
         """Return what a judge wrote; nothing of it where the list is private."""
         return "" if self.hides else text
-
-
-def _runs(text: str) -> set[tuple[str, ...]]:
-    """Return all runs of eight words, or the whole where it is shorter but says something."""
-    found = words(text)
-    size = min(_RUN_OF_WORDS, max(4, len(found)))
-    return {tuple(found[i : i + size]) for i in range(len(found) - size + 1)}
 
 
 def _rows(run: Run, hider: _Hider) -> Iterable[dict[str, Any]]:

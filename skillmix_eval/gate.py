@@ -41,6 +41,8 @@ class Limits(msgspec.Struct, frozen=True):
 
 def fixed(old: Run, new: Run, policy: Policy) -> Verdict:
     """Judge two finished runs on the questions they share."""
+    if bare := _nothing_to_pair("fixed", old, new, policy):
+        return bare
     both = pair(old, new)
     found = [_fixed_check(both, check, policy) for check in policy.checks]
     n = len(both.questions)
@@ -49,6 +51,8 @@ def fixed(old: Run, new: Run, policy: Policy) -> Verdict:
 
 def replay(old: Run, new: Run, policy: Policy, limits: Limits | None = None) -> Verdict:
     """Judge two finished runs sequentially: their shared questions in random order, until it is safe."""
+    if bare := _nothing_to_pair("sequential", old, new, policy):
+        return bare
     both, limits = pair(old, new), limits or Limits()
     available = len(both.questions)
     order = _order([q.id for q in both.questions], label(new.spec.student), limits.seed)
@@ -57,6 +61,23 @@ def replay(old: Run, new: Run, policy: Policy, limits: Limits | None = None) -> 
     found = [_sequential_check(both, check, policy) for check in policy.checks]
     needed = _needed(both.questions, policy, found)
     return _verdict(_basis("sequential", old, new, needed, available), found, policy)
+
+
+def _nothing_to_pair(mode: str, old: Run, new: Run, policy: Policy) -> Verdict | None:
+    """Return an invalid verdict where a side has no score at all; raises BadInputError for a k not asked."""
+    must_agree(old.info, new.info)
+    here, there = ({s.question.k for s in run.samples} for run in (old, new))
+    for check in policy.checks:
+        missing = here.intersection(check.k or here) - there
+        if missing:
+            raise BadInputError(
+                f"The check {check.name} needs k={','.join(map(str, sorted(missing)))}, which the "
+                f"candidate was "
+                "not asked; run it with the baseline's -k, or name the wanted k in a policy."
+            )
+    if all(any(s.score for s in run.samples) for run in (old, new)):
+        return None
+    return _verdict(_basis(mode, old, new, 0, len(by_question(old.samples))), [], policy)
 
 
 def unpaired(old: Accepted, new: Run, policy: Policy) -> Verdict:
@@ -120,7 +141,10 @@ async def _sequential(
             asked += await run(plan, jobs_for(batch, plan.protocol.texts), on_sample)
         paid = spent(plan)
     if pairs is None:
-        raise BadInputError("No question was asked; give a --max of at least 1.")
+        if not asked:
+            raise BadInputError("No question was asked; give a --max of at least 1.")
+        bare = _basis("sequential", old, Run(setting.spec, info, tuple(asked)), 0, len(order))
+        return replace(_verdict(bare, [], policy), spend=paid)
     basis = _basis("sequential", old, Run(setting.spec, info, tuple(asked)), len(pairs.questions), len(order))
     return replace(_verdict(basis, found, policy), spend=paid)
 
@@ -294,7 +318,7 @@ def _invalid(basis: _Basis, policy: Policy) -> tuple[str, ...]:
     old, new = basis.covered
     if min(basis.covered) < policy.min_coverage:
         reasons.append(
-            f"Only {old:.1%} of the baseline's and {new:.1%} of the candidate's texts have a score, under "
+            f"{old:.1%} of the baseline's and {new:.1%} of the candidate's texts have a score; one is under "
             f"the required {policy.min_coverage:.1%}: what is missing could decide. Look at the statuses in "
             "`skillmix report`, then run or grade again."
         )

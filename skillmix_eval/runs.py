@@ -19,6 +19,7 @@ from .columns import Columns, columns_of
 from .domain import load_domain
 from .errors import BadInputError, StoreError
 from .figures import ITEMS, METRICS, Anchors
+from .hiding import Hider
 from .parquet import read_columns
 from .records import Grading, Question, Record, Sample, Score, Skill, Text, TextStatus, Topic
 from .spec import RunSpec, make_spec, read_spec, write_spec
@@ -62,20 +63,27 @@ class Run(msgspec.Struct, frozen=True):
 
 
 def redacted(run: Run) -> Run:
-    """Return a run without what may quote a private list: judges' reasons, drafts, copies of the prompt."""
-    samples = []
-    for sample in run.samples:
-        gradings = tuple(
-            msgspec.structs.replace(
-                grading,
-                verdicts={i: msgspec.structs.replace(v, reason="") for i, v in grading.verdicts.items()},
+    """Return a run without a private list's words: judges' reasons, drafts, copies of the prompt, and names,
+    definitions and examples where a text or a quote repeats them.
+    """
+    hider = Hider(sample.question for sample in run.samples)
+    return Run(run.spec, run.info, tuple(_redacted(s, hider) for s in run.samples), run.calibration)
+
+
+def _redacted(sample: Sample, hider: Hider) -> Sample:
+    words_of = sample.text.text
+    written = "" if sample.text.status is TextStatus.ECHOED else hider.text(words_of)
+    text = msgspec.structs.replace(sample.text, text=written, draft="")
+    gradings = []
+    for grading in sample.gradings:
+        verdicts = {
+            i: msgspec.structs.replace(
+                v, reason="", quote=hider.text(v.quote), span=v.span if written == words_of else None
             )
-            for grading in sample.gradings
-        )
-        written = "" if sample.text.status is TextStatus.ECHOED else sample.text.text
-        text = msgspec.structs.replace(sample.text, text=written, draft="")
-        samples.append(msgspec.structs.replace(sample, text=text, gradings=gradings))
-    return Run(run.spec, run.info, tuple(samples), run.calibration)
+            for i, v in grading.verdicts.items()
+        }
+        gradings.append(msgspec.structs.replace(grading, verdicts=verdicts))
+    return msgspec.structs.replace(sample, text=text, gradings=tuple(gradings))
 
 
 class _Catalogue(msgspec.Struct, frozen=True):

@@ -160,7 +160,7 @@ def tables(verdict: Verdict) -> list[Table]:
         (
             f"{c.name}, drop {c.allowed:g}" + ("" if c.required else " (shown only)"),
             str(c.n),
-            f"{c.old:.2f} > {c.new:.2f}",
+            f"{c.old:.2f} to {c.new:.2f}",
             f"{c.change:+.2f} [{c.low:+.2f}, {c.high:+.2f}]",
             _number(c.against_no_drop),
             _number(c.against_drop),
@@ -171,7 +171,7 @@ def tables(verdict: Verdict) -> list[Table]:
     columns = (
         "Check, allowed drop",
         "n",
-        "Old > new",
+        "Old to new",
         "Change",
         f"{kind} no drop",
         f"{kind} drop",

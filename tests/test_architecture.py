@@ -48,7 +48,7 @@ LAYERS = [
         "labels",
         "browser",
     },
-    {"statistics", "columns", "parquet", "calibration", "prices", "limits", "ledger", "mixing"},
+    {"statistics", "hiding", "columns", "parquet", "calibration", "prices", "limits", "ledger", "mixing"},
     {"domains", "stages", "graders", "backends", "styles", "methods", "calls", "released", "runs"}
     | {"shown", "live", "lm_eval_settings"},
     {"plugins", "attacks", "batches", "known_texts", "page", "pairing", "verdict", "calibrated"},

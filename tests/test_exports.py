@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 
 from skillmix_eval.evaluate import run_figures
-from skillmix_eval.exports import WITHHELD, Publisher, export, model_id
+from skillmix_eval.exports import Publisher, export, model_id
+from skillmix_eval.hiding import WITHHELD
 from skillmix_eval.runs import Run, write_run
 
 from .makers import make_question, make_sample

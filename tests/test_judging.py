@@ -85,8 +85,8 @@ def test_effective_votes(votes: int, rho: float, worth: float) -> None:
     assert effective_votes(votes, rho) == pytest.approx(worth, abs=0.01)
 
 
-def test_one_question_has_no_interval() -> None:
-    """Agreement on one question is a number without an interval, and is shown as such."""
+def test_a_few_questions_have_no_interval() -> None:
+    """Agreement on few questions is a number without an interval, and is shown as such."""
     found = agreement([[(2, 1), (2, 2)]])["same"]
     assert (found.value, found.low, found.high) == (0.5, None, None)
-    assert interval(found) == "0.50 (no interval from one question)"
+    assert interval(found) == "0.50 (too few for an interval)"

@@ -91,17 +91,24 @@ def test_done() -> None:
 
 def test_agreement_tables() -> None:
     """Raters are set against the judge by item, and against each other; unsure counts for neither."""
-    found = spot.tasks([make_run(["x", "y"], PART)])
-    said = [*labels_of(found[0]), *labels_of(found[0], False, "bob"), *labels_of(found[1], None, "bob")]
-    grouped = spot.by_rater(said)
+    *both, last = found = spot.tasks([make_run([str(i) for i in range(13)], PART)])
+    said = [label for task in both for label in (*labels_of(task), *labels_of(task, False, "bob"))]
+    grouped = spot.by_rater([*said, *labels_of(last, None, "bob")])
     rows = {row[:2]: row[2:] for row in spot.judge_table(found, grouped).rows}
-    assert rows["ada", "Skills"][:2] == ("1", "3")
+    assert rows["ada", "Skills"][:2] == ("12", "36")
     assert rows["ada", "Skills"][2].startswith("0.67 [")
-    assert rows["ada", "Skills"][-2:] == ("0", "1")  # the judge did not give the first skill's point
+    assert rows["ada", "Skills"][-2:] == ("0", "12")  # the judge did not give the first skill's point
     assert rows["bob", "Skills"][2].startswith("0.33 [")
     (row,) = spot.raters_table(grouped).rows
-    assert row[:4] == ("ada", "bob", "1", "5")
+    assert row[:4] == ("ada", "bob", "12", "60")
     assert row[4].startswith("0.00 [")
+
+
+def test_few_texts_give_no_interval() -> None:
+    """Agreement on a handful of texts is shown without an interval, which would promise too much."""
+    found = spot.tasks([make_run(["x"], PART)])
+    rows = spot.judge_table(found, spot.by_rater(labels_of(found[0]))).rows
+    assert next(row for row in rows if row[1] == "Skills")[4] == "0.67 (too few for an interval)"
 
 
 def test_gain() -> None:

@@ -20,6 +20,7 @@ from ..stats import estimate
 
 DRAWS = 2000  # from the posterior
 MOST_QUESTIONS = 1000  # that the model of the next k is fitted to; more changes its third digit
+LEAST_PRODUCT = 0.002  # under it a ratio tells of the product's own error
 _WEAKEST = 0.1
 
 
@@ -137,7 +138,8 @@ def composition(points: Sequence[Points]) -> tuple[Composition, ...]:
     """Return observed full marks against the product of skill rates, for each k above the smallest.
 
     The rates are those of the run's smallest k, shrunk. Where the run has one k only, they are of that k, and
-    the ratio then says no more than whether a text's points come together. The interval joins the posterior
+    the ratio then says no more than whether a text's points come together. A k whose product is next to
+    nothing has no ratio worth the name and is left out. The interval joins the posterior
     draws of both sides (Jeffreys prior at the effective n for the observed one).
     """
     base = points[0]
@@ -147,7 +149,7 @@ def composition(points: Sequence[Points]) -> tuple[Composition, ...]:
         known = ~np.isnan(rates[0, here.skills]).any(axis=1)  # no other skill has a rate at the base's k
         if known.any():
             rows.append(_compared(base.k, here, np.flatnonzero(known), rates))
-    return tuple(rows)
+    return tuple(row for row in rows if row.product >= LEAST_PRODUCT)
 
 
 def _rates(points: Sequence[Points], skills: int = 0) -> np.ndarray:
@@ -187,7 +189,10 @@ def _compared(base: int, here: Points, known: np.ndarray, rates: np.ndarray) -> 
     seen = np.random.RandomState(1).beta(value * n + 0.5, n - value * n + 0.5, len(rates) - 1)
     low, high = np.quantile(seen / products[1:], (0.025, 0.975))
     product = float(products[0])
-    return Composition(here.k, base, observed, product, value / product, float(low), float(high))
+    ratio = value / product
+    return Composition(
+        here.k, base, observed, product, ratio, min(float(low), ratio), max(float(high), ratio)
+    )
 
 
 def predict_next(points: Sequence[Points]) -> Prediction | None:

@@ -131,7 +131,7 @@ def interval(estimate: Estimate) -> str:
     if estimate.value is None:
         return "no data"
     if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.2f} (no interval from one question)"
+        return f"{estimate.value:.2f} (too few for an interval)"
     return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
 
 

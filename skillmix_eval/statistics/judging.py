@@ -8,6 +8,7 @@ import numpy as np
 
 from ..stats import Estimate
 
+FEWEST = 10  # groups that an interval by resampling needs
 RESAMPLES = 2000
 Votes = Sequence[tuple[int, int]]  # per item judged: votes, and how many of them are yes
 
@@ -63,11 +64,11 @@ def _measures(sums: np.ndarray) -> dict[str, np.ndarray]:
 def _estimate(found: np.ndarray, drawn: np.ndarray, n: int) -> Estimate:
     """Return a measure with its percentile interval over the resamples in which it has a value.
 
-    One group has nothing to be resampled with, so its measures have no interval.
+    Resampling a handful of groups says too little of their spread, so their measures have no interval.
     """
     value = float(found[0])
     drawn = drawn[~np.isnan(drawn)]
-    if n < 2 and not np.isnan(value):
+    if n < FEWEST and not np.isnan(value):
         return Estimate(value, None, None, None, n)
     if np.isnan(value) or not len(drawn):
         return Estimate(None, None, None, None, n)
