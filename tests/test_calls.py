@@ -71,6 +71,14 @@ def test_too_many_failures(tmp_path: Path) -> None:
         assert skillmix("run", *options, "--max-failed", "100%", cwd=tmp_path).code == 0
 
 
+def test_no_score_at_all(tmp_path: Path) -> None:
+    """A run whose texts are all cut off, which is no fault of a server, does not stand either."""
+    with Server(fault=lambda _: "length") as server:
+        options = [*run_options(server, tmp_path), "-k", 1, "-n", 4, "--out", "run"]
+        done = skillmix("run", *options, cwd=tmp_path)
+        assert (done.code, "No text has a score" in done.err) == (3, True)
+
+
 def test_a_price_that_is_not_reached(tmp_path: Path) -> None:
     """--max-cost stops a run before it is passed, and the same command with more goes on where it was."""
     price = ["--price", "100/100", "--judge-price", "100/100"]

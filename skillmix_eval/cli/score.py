@@ -234,8 +234,6 @@ def _check_failures(run: Any, most: float) -> None:
     """Raise where more than this share of the texts could not be had, or has no grading that can be read."""
     from ..records import GradingStatus, TextStatus
 
-    if len(run.samples) and not any(s.score for s in run.samples):
-        raise IncompleteError("No text has a score, so this run does not stand; the table of texts says why.")
     again = unread = 0
     for s in run.samples:
         lost = s.score is None and any(g.status is GradingStatus.FAILED for g in s.gradings)
@@ -251,3 +249,5 @@ def _check_failures(run: Any, most: float) -> None:
             f"{again + unread:,} of {len(run.samples):,} texts could not be had or graded, more than "
             f"--max-failed {most:.0%}, so this run does not stand; {', and '.join(advice)}."
         )
+    if most < 1 and len(run.samples) and not any(s.score for s in run.samples):
+        raise IncompleteError("No text has a score, so this run does not stand; the table of texts says why.")
