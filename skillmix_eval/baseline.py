@@ -15,7 +15,7 @@ from .figures import METRICS, Figure
 from .pairing import by_question, coverage, metric, question_mean
 from .records import Record
 from .runs import Run, RunInfo, read_run
-from .verdict import read_yaml
+from .spec import read_yaml
 
 LAST = "last"
 ACCEPTED = Path(".skillmix-baseline")

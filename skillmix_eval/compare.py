@@ -286,7 +286,7 @@ def sentences(found: Comparison) -> list[str]:
             f"No difference can be told; a true one below {d.detectable or 1:.2f} would be missed more often "
             f"than one time in five with these {d.n} questions."
         )
-    said.append(f"{shared.shared:,} questions are shared and scored on both sides{_left_out(shared)}.")
+    said.append(f"{shared.shared:,} questions are shared and scored on both sides{shared.left_out}.")
     if found.correlation is not None:
         said.append(
             f"Within a question the two models' full marks correlate by {found.correlation:.2f} "
@@ -305,18 +305,6 @@ def _finding(row: Row) -> str:
     word = "no sure difference" if d.p is None or d.p > 0.05 else ("worse", "better")[(d.value or 0) > 0]
     p = f"p {_p(d.p)}" if d.p is not None and d.p < 0.001 else f"p = {_p(d.p)}"
     return f"{word}, {difference_cell(d)}, {p} ({d.test}; {d.better} better, {d.worse} worse)."
-
-
-def _left_out(shared: Shared) -> str:
-    reasons = {
-        "only in the old run": shared.only_old,
-        "only in the new run": shared.only_new,
-        "unscored in the old run": shared.unscored_old,
-        "unscored in the new run": shared.unscored_new,
-        "unscored in both": shared.unscored_both,
-    }
-    listed = [f"{many:,} {why}" for why, many in reasons.items() if many]
-    return f"; left out: {', '.join(listed)}" if listed else ""
 
 
 def difference_cell(d: paired.Difference) -> str:

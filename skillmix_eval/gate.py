@@ -20,7 +20,7 @@ from .baseline import Accepted, Mean, accept
 from .calibrated import corrected_note
 from .errors import BadInputError
 from .evaluate import Setting, check_judges, describe, load_models, opened, prepare, spent
-from .pairing import Pairing, by_question, caveats, changed_judge, coverage, metric, must_agree, pair
+from .pairing import Pairing, Shared, by_question, caveats, changed_judge, coverage, metric, must_agree, pair
 from .pipeline import jobs_for, run
 from .records import Question, Sample
 from .runs import Run, RunInfo
@@ -46,7 +46,7 @@ def fixed(old: Run, new: Run, policy: Policy) -> Verdict:
     both = pair(old, new)
     found = [_fixed_check(both, check, policy) for check in policy.checks]
     n = len(both.questions)
-    return _verdict(_basis("fixed", old, new, n, n), _holm(found, policy), policy)
+    return _verdict(_basis("fixed", old, new, n, n, both.shared), _holm(found, policy), policy)
 
 
 def replay(old: Run, new: Run, policy: Policy, limits: Limits | None = None) -> Verdict:
@@ -54,13 +54,13 @@ def replay(old: Run, new: Run, policy: Policy, limits: Limits | None = None) -> 
     if bare := _nothing_to_pair("sequential", old, new, policy):
         return bare
     both, limits = pair(old, new), limits or Limits()
-    available = len(both.questions)
+    available, shared = len(both.questions), both.shared
     order = _order([q.id for q in both.questions], label(new.spec.student), limits.seed)
     rows = [i for _, i in sorted((order[q.id], i) for i, q in enumerate(both.questions))]
     both = both.part(rows[: limits.most])
     found = [_sequential_check(both, check, policy) for check in policy.checks]
     needed = _needed(both.questions, policy, found)
-    return _verdict(_basis("sequential", old, new, needed, available), found, policy)
+    return _verdict(_basis("sequential", old, new, needed, available, shared), found, policy)
 
 
 def _nothing_to_pair(mode: str, old: Run, new: Run, policy: Policy) -> Verdict | None:
@@ -71,9 +71,8 @@ def _nothing_to_pair(mode: str, old: Run, new: Run, policy: Policy) -> Verdict |
         missing = here.intersection(check.k or here) - there
         if missing:
             raise BadInputError(
-                f"The check {check.name} needs k={','.join(map(str, sorted(missing)))}, which the "
-                f"candidate was "
-                "not asked; run it with the baseline's -k, or name the wanted k in a policy."
+                f"The check {check.name} needs k={','.join(map(str, sorted(missing)))}, which the candidate "
+                "was not asked; run it with the baseline's -k, or name the wanted k in a policy."
             )
     if all(any(s.score for s in run.samples) for run in (old, new)):
         return None
@@ -336,14 +335,18 @@ class _Basis(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
 
 
-def _basis(mode: str, old: Run, new: Run, questions: int, available: int) -> _Basis:
+def _basis(
+    mode: str, old: Run, new: Run, questions: int, available: int, shared: Shared | None = None
+) -> _Basis:
+    left_out = shared.left_out if shared else ""
+    compared = f"{available:,} questions are shared and scored on both sides{left_out}."
     return _Basis(
         mode,
         (old.info, new.info),
         (coverage(old.samples), coverage(new.samples)),
         questions,
         available,
-        (*caveats(old.info, new.info), *corrected_note(old, new)),
+        (*([compared] if left_out else []), *caveats(old.info, new.info), *corrected_note(old, new)),
     )
 
 

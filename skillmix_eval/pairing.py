@@ -35,6 +35,19 @@ class Shared(Record, frozen=True, gc=False):
     unscored_new: int
     unscored_both: int
 
+    @property
+    def left_out(self) -> str:
+        """Return '; left out: ...' with each reason and how many questions it takes, or nothing."""
+        reasons = {
+            "only in the old run": self.only_old,
+            "only in the new run": self.only_new,
+            "unscored in the old run": self.unscored_old,
+            "unscored in the new run": self.unscored_new,
+            "unscored in both": self.unscored_both,
+        }
+        listed = [f"{many:,} {why}" for why, many in reasons.items() if many]
+        return f"; left out: {', '.join(listed)}" if listed else ""
+
 
 class Pairing(msgspec.Struct, frozen=True):
     """Scored texts of both sides by question, shared questions only, in the old run's order."""

@@ -126,7 +126,8 @@ def _mean_of(found: Sequential, rates_of_error: str, most: int) -> str:
 def _checked(a: Assumed) -> Assumed:
     for name in ("baseline", "drop", "power", "alpha", "beta"):
         if not 0 < getattr(a, name) < 1:
-            raise BadInputError(f"--{name} must be between 0 and 1, not {getattr(a, name):g}.")
+            option = "baseline-rate" if name == "baseline" else name
+            raise BadInputError(f"--{option} must be between 0 and 1, not {getattr(a, name):g}.")
     if not 0 <= a.correlation < 1:
         raise BadInputError(f"--correlation must be at least 0 and below 1, not {a.correlation:g}.")
     if a.drop >= a.baseline:
@@ -185,7 +186,10 @@ def tables(found: Planned) -> list[Table]:
         (n.way, f"{n.questions:,}", *((_dollars(n.dollars),) if priced else ()), n.note) for n in found.needs
     )
     columns = ("Way to decide", "Questions", *(("Price",) if priced else ()), "What it gives")
-    note = f"Questions of each model; a run that is kept is paid for once. {METRICS['full_marks']} as metric."
+    note = (
+        f"Questions of each model; a run that is kept is paid for once. {METRICS['full_marks']} as metric. "
+        f"A drop is looked for on one side, at {a.alpha:g}; `compare` prints p of both sides, twice as large."
+    )
     return [
         Table(f"To tell a drop of {a.drop:g}", columns, needs, note),
         _sequential_table(found),

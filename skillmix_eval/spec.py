@@ -224,15 +224,19 @@ def _model(given: Any, source: str) -> Any:
 
 def read_spec(path: Path) -> dict[str, Any]:
     """Read a YAML spec into settings that flags may still override."""
+    return read_yaml(path, "spec", "'k: [2, 3]'")
+
+
+def read_yaml(path: Path, what: str, example: str) -> dict[str, Any]:
+    """Read a YAML file of settings; raises BadInputError where it is none."""
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInputError(f"The spec {path} cannot be read: {error}.") from None
+        raise BadInputError(f"The {what} {path} cannot be read: {error}.") from None
     except yaml.YAMLError as error:
-        fault = " ".join(str(error).split())
-        raise BadInputError(f"The spec {path} is not valid YAML: {fault}.") from None
+        raise BadInputError(f"The {what} {path} is not valid YAML: {' '.join(str(error).split())}.") from None
     if not isinstance(found, dict):
-        raise BadInputError(f"The spec {path} must hold settings such as 'k: [2, 3]', one a line.")
+        raise BadInputError(f"The {what} {path} must hold settings such as {example}, one a line.")
     return found
 
 

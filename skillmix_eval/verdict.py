@@ -9,14 +9,13 @@ from typing import Annotated, Any
 from xml.etree import ElementTree
 
 import msgspec
-import yaml
 from msgspec import Meta, Struct
 
 from .calls import Spend
 from .errors import BadInputError, unknown
 from .figures import METRICS
 from .records import Record
-from .spec import parse_ks
+from .spec import parse_ks, read_yaml
 from .stages.report import Table, markdown_of
 
 _XML_UNFIT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -127,19 +126,6 @@ def read_policy(path: Path) -> dict[str, Any]:
     return read_yaml(path, "policy", "'drop: 0.05'")
 
 
-def read_yaml(path: Path, what: str, example: str) -> dict[str, Any]:
-    """Read a YAML file of settings; raises BadInputError where it is none."""
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInputError(f"The {what} {path} cannot be read: {error}.") from None
-    except yaml.YAMLError as error:
-        raise BadInputError(f"The {what} {path} is not valid YAML: {error}.") from None
-    if not isinstance(found, dict):
-        raise BadInputError(f"The {what} {path} must hold settings such as {example}, one a line.")
-    return found
-
-
 def known(settings: dict[str, Any], kind: type[Struct], source: str) -> None:
     """Raise BadInputError for a setting that does not exist."""
     for name in settings:
@@ -213,7 +199,9 @@ def sentences(verdict: Verdict) -> list[str]:
             "many), or allow a larger --drop."
         )
     if verdict.mode == "sequential":
-        said.append(f"Looked at {verdict.questions} of the baseline's {verdict.available} questions.")
+        said.append(
+            f"Read {verdict.questions:,} of the baseline's {verdict.available:,} questions, in random order."
+        )
     if verdict.spend:
         calls = [
             f"{role} {s.paid_calls:,} calls, {s.stored_calls:,} from the store"
