@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from types import TracebackType
 
-_START = 32
+_START = 64
 
 
 class Limit:

@@ -9,12 +9,12 @@ from skillmix_eval.limits import Limit
 
 def test_it_doubles_with_each_round_up_to_its_most() -> None:
     """While every call is answered, each round of answers doubles what may be in flight."""
-    limit, seen = Limit(100), []
+    limit, seen = Limit(200), []
     for _ in range(4):
         seen.append(int(limit.now))
         for _ in range(seen[-1]):
             limit.answered()
-    assert seen == [32, 64, 100, 100]
+    assert seen == [64, 128, 200, 200]
 
 
 def test_an_engine_here_has_all_from_the_start() -> None:

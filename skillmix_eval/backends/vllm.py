@@ -73,7 +73,7 @@ class VllmBackend:
         self._arguments = {"model": base, "revision": settings.revision, **arguments}
         self._arguments.setdefault("disable_log_stats", True)
         self._engine: Any = None
-        self._starting = asyncio.Lock()
+        self._turn = asyncio.Lock()
         self._lora: Any = None
         self.limit = _IN_FLIGHT
         telling = {n: v for n, v in sorted(arguments.items()) if n not in _HARMLESS}
@@ -86,14 +86,17 @@ class VllmBackend:
 
     async def complete(self, request: Request) -> Reply:
         """Return the model's reply; raises CallFailedError for this request, BackendError for the engine."""
-        async with self._starting:
-            if self._engine is None:
-                self._start()
-        self._count += 1
         try:
-            prompt = {"prompt_token_ids": self._tokens(request)}
-            stream = self._engine.generate(prompt, self._settings(request), str(self._count), **self._with)
+            async with self._turn:  # the engine begins with the first while the next are made ready
+                if self._engine is None:
+                    self._start()
+                prompt, settings = {"prompt_token_ids": self._tokens(request)}, self._settings(request)
+                self._count += 1
+                name = str(self._count)
+            stream = self._engine.generate(prompt, settings, name, **self._with)
             return _read([output async for output in stream][-1])
+        except BackendError:
+            raise
         except Exception as error:  # each library has its own kinds of errors
             if self._engine is not None and not self._engine.errored:  # it lives: this request is at fault
                 raise CallFailedError(f"vLLM cannot take it: {_short(error)}") from None
@@ -113,7 +116,9 @@ class VllmBackend:
             self._arguments.setdefault("enable_chunked_prefill", False)
         try:
             arguments = self._vllm.AsyncEngineArgs(**self._arguments)
-            self._engine = self._vllm.AsyncLLMEngine.from_engine_args(arguments)
+            offline = importlib.import_module("vllm.usage.usage_lib").UsageContext.LLM_CLASS
+            # sized for throughput, as vLLM's own LLM is: an engine that serves people takes smaller steps
+            self._engine = self._vllm.AsyncLLMEngine.from_engine_args(arguments, usage_context=offline)
             self._own = self._engine.model_config.try_get_generation_config()  # from the disk: once
             self._usual = self._engine.model_config.get_diff_sampling_param()
             self._tokenizer = self._engine.get_tokenizer()
