@@ -23,15 +23,12 @@ from skillmix_eval.spec import ModelSpec
 from skillmix_eval.stages.prompt import draft_request
 from skillmix_eval.stages.sample import make_question
 from skillmix_eval.templates import Template, load_template
+from skillmix_eval.training.fresh import ASSISTANT, END, PAD, USER, save_tokenizer
 
 OUT = Path(__file__).parent / "out"
 VOCABULARY = 2048
 LENGTH = 4096  # most tokens of prompt and reply together
-PAD, SYSTEM, USER, ASSISTANT, END = "<|pad|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"
-CHAT = (
-    "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"
-    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
-)
+SYSTEM = "<|system|>"
 
 
 @lru_cache(maxsize=1)
@@ -103,28 +100,13 @@ def build(texts: Path) -> Tokenizer:
     return tokenizer
 
 
-def save(tokenizer: Tokenizer, folder: Path) -> None:
-    """Write the two files that transformers, vLLM and the embedded backend read."""
-    folder.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
-    settings = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "model_max_length": LENGTH,
-        "eos_token": END,
-        "pad_token": PAD,
-        "clean_up_tokenization_spaces": False,
-        "chat_template": CHAT,
-    }
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-
-
 def main() -> None:
     """Learn and save."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--texts", type=Path, default=OUT / "texts.jsonl.gz")
     parser.add_argument("--out", type=Path, default=OUT / "tokenizer")
     options = parser.parse_args()
-    save(build(options.texts), options.out)
+    save_tokenizer(build(options.texts), options.out, LENGTH)
 
 
 if __name__ == "__main__":

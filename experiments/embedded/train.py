@@ -21,12 +21,13 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from tokenizer import END, LENGTH, OUT, PAD, chat, prompt
+from tokenizer import LENGTH, OUT, chat, prompt
 from tokenizers import Tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from skillmix_eval.domain import load_domain
 from skillmix_eval.stages.sample import make_question
+from skillmix_eval.training.fresh import END, PAD
 
 Example = tuple[list[int], int]  # token ids of prompt and text, length of the prompt
 BATCH_TOKENS = 3072

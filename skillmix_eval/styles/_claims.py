@@ -6,6 +6,7 @@ Shared by the styles whose replies are prose: a claim that cannot be placed is a
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from typing import ClassVar, NamedTuple
 
 from skillmix_eval.errors import UnreadableError
@@ -93,6 +94,6 @@ class LabelStyle(JudgeStyle):
         labels = Labels(question, self.wording)
         return settle(question, self.claims(labels, reply), self.claims(labels, text.text))
 
+    @abstractmethod
     def claims(self, labels: Labels, reply: str) -> list[Claim]:
         """Return every point that a reply claims, in its order; never raises."""
-        raise NotImplementedError

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .student import libraries
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 PAD, USER, ASSISTANT, END = "<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"
 LENGTH = 512  # most tokens of prompt and reply together
@@ -50,15 +54,24 @@ def new_student(folder: Path, pieces: Sequence[str], seed: int, size: int = 64, 
     )
     part = folder.with_name(folder.name + ".part")
     transformers.LlamaForCausalLM(config).save_pretrained(part)
-    tokenizer.save(str(part / "tokenizer.json"), pretty=False)
+    save_tokenizer(tokenizer, part, LENGTH)
+    part.rename(folder)
+    return folder
+
+
+def save_tokenizer(tokenizer: Tokenizer, folder: Path, length: int) -> None:
+    """Write the two files that transformers, vLLM and the embedded backend read.
+
+    `length` is the most tokens of prompt and reply together.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
-        "model_max_length": LENGTH,
+        "model_max_length": length,
         "eos_token": END,
         "pad_token": PAD,
         "clean_up_tokenization_spaces": False,
         "chat_template": CHAT,
     }
-    (part / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-    part.rename(folder)
-    return folder
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
