@@ -10,6 +10,8 @@ import asyncio
 import hashlib
 import random
 import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 import msgspec
 
@@ -65,29 +67,23 @@ class Caller:
         if kept is not None:
             self._count(stored_calls=1)
             return self._decoded(kept)
-        reply = await self._paid(request)
+        reply = await self._tried(request)
         self._count(paid_calls=1, paid=reply.usage)
         if self._store is None:
             return without_thoughts(reply)
         # nothing waits before the reply is handed over; from then on it is kept, even if the run is stopped
         return self._decoded(await self._store.put(key, msgspec.json.encode(reply)))
 
-    async def _paid(self, request: Request) -> Reply:
-        if self._budget is None:
-            return await self._tried(request)
-        with self._budget.reserved(request) as settle:
-            reply = await self._tried(request)
-            settle(reply.usage)
-            return reply
-
     async def _tried(self, request: Request) -> Reply:
         """Ask until there is an answer or no hope for one."""
         tries, faults, began = 0, 0, time.monotonic()
         while True:
-            async with self._own, self.limit as sent:
+            async with self._own, self._paying(request) as charge, self.limit as sent:
                 try:
                     reply = await self.backend.complete(request)
                 except TransientError as error:
+                    if error.paid:
+                        charge(Usage())
                     tries += 1
                     faults += not error.wait
                     self._give_up(error, faults, time.monotonic() - began)
@@ -95,10 +91,14 @@ class Caller:
                     if error.wait:
                         self.limit.overloaded(sent, pause)
                 else:
+                    charge(reply.usage)
                     self._answered = True
                     self.limit.answered()
                     return reply
             await asyncio.sleep(pause)
+
+    def _paying(self, request: Request) -> AbstractAsyncContextManager[Callable[[Usage], None]]:
+        return self._budget.reserved(request) if self._budget else nullcontext(lambda _: None)
 
     def _give_up(self, error: TransientError, faults: int, seconds: float) -> None:
         """Raise where another try is of no use: a run whose server was never reached stops."""
