@@ -263,3 +263,14 @@ def test_stratified_is_over_the_skills_that_matter_to_the_targets() -> None:
     assert planned("uniform_skills", tuned).mixture == {"a": 0.5, "b": 0.5}
     outside = msgspec.structs.replace(FULL, graph=((0.2,), (0.0,), (0.0,)), targets=("z",))
     assert planned("uniform_skills", outside).mixture == {"a": 1.0}
+
+
+@given(st.integers(2, 9), st.integers(0, 99))
+def test_stat_sel_shuffled_draws_nothing_for_what_was_missed_most(many: int, seed: int) -> None:
+    """The negative control never lands on the missed skills by chance: they trade with those never missed."""
+    skills = tuple("abcdefghi"[:many])
+    missed = skills[: many // 2]
+    pool = tuple(Item(s, (s,)) for s in skills)
+    observed = Observed(skills, misses=tuple(Miss(s, (s,)) for s in missed), pool=pool)
+    found = stat_sel.plan(observed, 40, seed, shuffled=True)
+    assert not set(found.mixture) & set(missed)

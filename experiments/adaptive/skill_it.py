@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ import msgspec
 import numpy as np
 import torch
 from lines import lines_svg
-from scipy import stats
+from seeds import interval
 
 from skillmix_eval.adapt import Graph, read_graph
 from skillmix_eval.graphs import graph_svg, learnt
@@ -113,15 +112,6 @@ def trained(name: str, arm: str, seed: int) -> dict[str, Any]:
     note.write_text(json.dumps(found) + "\n")
     print(name, arm, seed, [round(float(np.mean(x)), 3) for x in found["exact"]], flush=True)
     return found
-
-
-def interval(values: list[float]) -> str:
-    """Return the mean over seeds with its 95 % t interval."""
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return f"{mean:.3f}"
-    half = float(stats.t.ppf(0.975, len(values) - 1)) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    return f"{mean:.3f} ± {half:.3f}"
 
 
 def table(done: list[dict[str, Any]]) -> list[str]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ import msgspec
 import numpy as np
 import torch
 from composition import POOL, SEED
-from scipy import stats
+from seeds import interval_and_each
 
 from skillmix_eval.adapt import Example, read_pool
 from skillmix_eval.domain import load_domain
@@ -121,14 +120,6 @@ def one_seed(seed: int, budget: int) -> dict[str, dict[str, float]]:
     return found
 
 
-def interval(values: list[float]) -> str:
-    """Return the mean over seeds ± half its 95 % t interval, and each seed's figure."""
-    if len(values) < 2:
-        return f"{values[0]:.3f}"
-    half = float(stats.t.ppf(0.975, len(values) - 1)) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    return f"{np.mean(values):.3f} ± {half:.3f} ({', '.join(f'{v:.2f}' for v in values)})"
-
-
 def report(done: list[dict[str, dict[str, float]]], budget: int, n: int) -> None:
     """Write the tables."""
     columns = ("full marks", "starved skills", "other skills")
@@ -148,7 +139,9 @@ def report(done: list[dict[str, dict[str, float]]], budget: int, n: int) -> None
         "|---" * 4 + "|",
     ]
     for arm in done[0]:
-        lines.append(f"| {arm} | " + " | ".join(interval([d[arm][c] for d in done]) for c in columns) + " |")
+        lines.append(
+            f"| {arm} | " + " | ".join(interval_and_each([d[arm][c] for d in done]) for c in columns) + " |"
+        )
     lines += [
         "",
         "STAT-Sel less each, seed by seed:",
@@ -157,7 +150,7 @@ def report(done: list[dict[str, dict[str, float]]], budget: int, n: int) -> None
         "|---" * 4 + "|",
     ]
     for arm in (a for a in ARMS if a != "STAT-Sel"):
-        cells = [interval([d["STAT-Sel"][c] - d[arm][c] for d in done]) for c in columns]
+        cells = [interval_and_each([d["STAT-Sel"][c] - d[arm][c] for d in done]) for c in columns]
         lines.append(f"| {arm} | {' | '.join(cells)} |")
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / "starved.md").write_text("\n".join(lines) + "\n")

@@ -39,7 +39,7 @@ def plan(
     """Return `budget` items: those drawn for the misses, shuffled and repeated or cut to the budget.
 
     The paper's text draws 5 per question and skill, its algorithm 3. `shuffled` is the negative control:
-    skills trade their labels.
+    the skills missed most trade labels with those missed least.
     """
     if not observed.misses:
         raise BadInputError(
@@ -48,7 +48,7 @@ def plan(
             "more questions (`skillmix run -k 3 -n 300`)."
         )
     by_skill, rng = skill_map(observed), random.Random(seed)  # noqa: S311  repeatable, no secret
-    labels = dict(zip(observed.skills, _relabelled(observed.skills, rng, shuffled), strict=True))
+    labels = _relabelled(observed.skills, _missed(observed), rng) if shuffled else {}
     wanted = [labels.get(skill, skill) for miss in observed.misses for skill in miss.skills]
     picked = [rng.choice(by_skill[s]) for s in wanted if by_skill.get(s) for _ in range(per_skill)]
     if not picked:
@@ -61,9 +61,18 @@ def plan(
 
 def profile(observed: Observed) -> dict[str, float]:
     """Return the missing-skill profile: the share of each skill among all that were missed."""
-    counts = Counter(skill for miss in observed.misses for skill in miss.skills)
-    return normalised({skill: float(n) for skill, n in counts.most_common()})
+    return normalised({skill: float(n) for skill, n in _missed(observed).most_common()})
 
 
-def _relabelled(skills: tuple[str, ...], rng: random.Random, shuffled: bool) -> list[str]:
-    return rng.sample(skills, len(skills)) if shuffled else list(skills)
+def _missed(observed: Observed) -> Counter[str]:
+    return Counter(skill for miss in observed.misses for skill in miss.skills)
+
+
+def _relabelled(skills: tuple[str, ...], misses: Counter[str], rng: random.Random) -> dict[str, str]:
+    """Give each skill the label of another: those missed most trade with those missed least.
+
+    A random permutation would leave some of the missed ones where they are, and be no control.
+    """
+    ranked, half = sorted(skills, key=lambda s: (-misses[s], s)), len(skills) // 2
+    order = rng.sample(ranked[:half], half) + rng.sample(ranked[half:], len(ranked) - half)
+    return {skill: order[(at + half) % len(order)] for at, skill in enumerate(order)}
