@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skillmix_eval.backends._local import weights
 from skillmix_eval.calls import call_key, without_thoughts
 from skillmix_eval.errors import BudgetError
 from skillmix_eval.prices import TABLE, Budget, Price, price_of, read_prices
@@ -38,6 +39,27 @@ def test_another_request_has_another_key(field: str) -> None:
 def test_another_model_has_another_key(field: str) -> None:
     """Whatever of a model can change the reply is part of the key, so no model gets another's answer."""
     assert call_key({**IDENTITY, field: "other"}, REQUEST) != call_key(IDENTITY, REQUEST)
+
+
+@pytest.mark.parametrize("name", ["config.json", "merges.txt", "vocab.txt", "code.py", "w.gguf", "w.pth"])
+def test_other_weights_have_another_key(tmp_path: Path, name: str) -> None:
+    """Whatever file of a model's folder can change its replies, or a model that is one file, is in its hash."""
+    for file in ("config.json", name):
+        (tmp_path / file).write_text("{}")
+    before = weights(str(tmp_path)), weights(str(tmp_path / name))
+    (tmp_path / name).write_text("{ }")
+    after = weights(str(tmp_path)), weights(str(tmp_path / name))
+    assert not set(before) & set(after)
+
+
+def test_files_that_change_no_reply(tmp_path: Path) -> None:
+    """Files that a loader leaves aside do not count: notes, other weights beside safetensors."""
+    (tmp_path / "model.safetensors").write_text("w")
+    (tmp_path / "tokenizer.json").write_text("{}")
+    before = weights(str(tmp_path))
+    for name in ("README.md", "merges.txt", "consolidated.pth"):
+        (tmp_path / name).write_text("x")
+    assert weights(str(tmp_path)) == before
 
 
 def test_a_fifth_of_faults_leaves_no_trace(tmp_path: Path) -> None:
