@@ -55,6 +55,11 @@ def create(settings: ModelSpec, model: str) -> OpenAIBackend:
     return OpenAIBackend(settings, model, key)
 
 
+def unasked(settings: ModelSpec, model: str) -> OpenAIBackend:
+    """Return a backend that is only looked at, which needs no key."""
+    return OpenAIBackend(settings, model, "")
+
+
 def read_key(settings: ModelSpec) -> tuple[str, str]:
     """Return the key, empty where there is none, and where it was looked for."""
     if not settings.api_key_file:
