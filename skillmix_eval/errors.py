@@ -47,14 +47,21 @@ class TransientError(CallFailedError):
     """One call failed in a way that can heal: `Caller` repeats it.
 
     `wait` tells that the endpoint asks for fewer calls (its limit shrinks), `after` the seconds that it asks
-    for, `unreached` that no connection came about.
+    for, `stops_after` the tries after which the run stops where no call was ever answered (0: never), `paid`
+    that the call may be on the bill.
     """
 
     def __init__(
-        self, said: str, *, wait: bool = False, after: float | None = None, unreached: bool = False
+        self,
+        said: str,
+        *,
+        wait: bool = False,
+        after: float | None = None,
+        stops_after: int = 0,
+        paid: bool = False,
     ) -> None:
         super().__init__(said)
-        self.wait, self.after, self.unreached = wait, after, unreached
+        self.wait, self.after, self.stops_after, self.paid = wait, after, stops_after, paid
 
 
 class IncompleteError(SkillMixError):
