@@ -24,7 +24,7 @@ class Limit:
 
     def __init__(self, most: int, adaptive: bool = True, patience: float = PATIENCE) -> None:
         self.most = most
-        self._patience = patience
+        self.patience = patience
         self._faults = 0  # since the last answer
         self._silent_since = float("inf")
         self.now = float(min(most, _START) if adaptive else most)
@@ -32,7 +32,9 @@ class Limit:
         self._slow_start = True
         self._cut_at = float("-inf")
         self._open_at = 0.0
-        self.answered_at = float("-inf")  # when a call was last answered (time.monotonic, which event loops go by)
+        self.answered_at = float(
+            "-inf"
+        )  # when a call was last answered (time.monotonic, which event loops go by)
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def __aenter__(self) -> float:
@@ -78,9 +80,9 @@ class Limit:
         if self._faults < _FAULTS:
             return False
         self.now, self._slow_start = 1.0, True
-        self._open_at = max(self._open_at, now + min(_PAUSE, self._patience / 4))
+        self._open_at = max(self._open_at, now + min(_PAUSE, self.patience / 4))
         # what is still in flight may yet be answered
-        return now - self._silent_since > self._patience and self._in_flight <= 1
+        return now - self._silent_since > self.patience and self._in_flight <= 1
 
     def _wake(self) -> None:
         free = int(self.now) - self._in_flight

@@ -1,4 +1,4 @@
-"""What goes wrong at an endpoint: one table that says what it means, and one cleaner of what a server says."""
+"""What goes wrong at an endpoint: one table of what it means, and one cleaner of what a server says."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _LIMITED = ("requests", "tokens")
 
 
-class Fault(Exception):
+class NoReplyError(Exception):
     """An answer that is no reply: its status (0 for none), words, code, and the seconds it asks to wait.
 
     `paid` tells that the call may be on the bill.
@@ -86,7 +86,7 @@ _TABLE = (
 )
 
 
-def kind_of(fault: Fault) -> Kind:
+def kind_of(fault: NoReplyError) -> Kind:
     """Return what a fault means."""
     words = f"{fault.code} {fault.said}"
     return next(
@@ -96,7 +96,7 @@ def kind_of(fault: Fault) -> Kind:
     )
 
 
-def error_of(fault: Fault, words: str, model: str) -> SkillMixError:
+def error_of(fault: NoReplyError, words: str, model: str) -> SkillMixError:
     """Return the error that a fault is to its caller; `words` are its own, cleaned, with place and status."""
     unwanted = next((n for n in ("temperature", "top_p") if n in fault.said), None)
     match kind_of(fault):
@@ -107,7 +107,9 @@ def error_of(fault: Fault, words: str, model: str) -> SkillMixError:
             advice = advice or f"check the key, the address and the model's name, {model}"
             return TransientError(f"{words}; {advice}", stops_after=1, paid=fault.paid)
         case Kind.FILTERED:
-            return CallFailedError(f"{words}; the provider keeps this text back, not the model")
+            return CallFailedError(
+                f"{words}; the provider keeps the text back, not the model", paid=fault.paid
+            )
         case Kind.TOO_LONG:
             return CallFailedError(f"{words}; the prompt does not fit the model's context")
         case Kind.BUSY:
@@ -143,7 +145,7 @@ _OTHER_WORDS = (
 )
 
 
-def adapts(fault: Fault, sent: Mapping[str, Any], renamed: dict[str, str | None]) -> bool:
+def adapts(fault: NoReplyError, sent: Mapping[str, Any], renamed: dict[str, str | None]) -> bool:
     """Tell whether the server may take what was sent in other words, and note which.
 
     Only a server that names the setting is taken at its word: another fault says nothing about settings.

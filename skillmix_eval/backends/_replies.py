@@ -9,7 +9,7 @@ import msgspec
 
 from ..records import Reply, Usage
 from ..texts import storable
-from ._faults import Fault, said
+from ._faults import NoReplyError, said
 
 # How a choice may end, but for "stop": cut off by its limit, kept back by a filter, or broken off.
 _CUT = ("length", "max_tokens")
@@ -44,8 +44,8 @@ class _Answer(msgspec.Struct):
 def read(content: bytes) -> Reply:
     """Return the first choice; its separate reasoning is left out, its tokens are counted.
 
-    Raises Fault for what is no reply, and for a reply that the provider broke off or kept back: that is no
-    doing of the model.
+    Raises NoReplyError for what is none, and for a reply that the provider broke off or kept back, which is
+    no doing of the model.
     """
     answer = _parsed(content)
     if answer is None or not answer.choices:
@@ -55,28 +55,28 @@ def read(content: bytes) -> Reply:
     if end in _BROKEN:
         raise _broken(choice.error)
     if end in _FILTERED:
-        raise Fault(0, f"it ended the reply with {end} (content filter)", paid=True)
+        raise NoReplyError(0, f"it ended the reply with {end} (content filter)", paid=True)
     refusal, written = choice.message.refusal, choice.message.content
     if written is None and not refusal and end not in _CUT and _count(used.completion_tokens) == 0:
-        raise Fault(0, "it sent a reply without content or tokens", paid=True)
+        raise NoReplyError(0, "it sent a reply without content or tokens", paid=True)
     stop = "refusal" if refusal else "length" if end in _CUT else "stop"
     return Reply(storable(_words(written) or str(refusal or "")), stop, _usage(used))
 
 
-def _instead(content: bytes) -> Fault:
+def _instead(content: bytes) -> NoReplyError:
     """Return the fault of a body that is no completion, which may hold an error with a status of its own."""
     words, code = said(content)
     if not words and not code:
-        return Fault(0, "it sent a reply that is no chat completion", paid=True)
+        return NoReplyError(0, "it sent a reply that is no chat completion", paid=True)
     status = _count(code) or 0
-    return Fault(status if 400 <= status < 600 else 0, words or f"it sent the error {code}", code)
+    return NoReplyError(status if 400 <= status < 600 else 0, words or f"it sent the error {code}", code)
 
 
-def _broken(error: Any) -> Fault:
+def _broken(error: Any) -> NoReplyError:
     words, code = said({"error": error} if error else {})
     status = _count(code) or 0
     reason = words or "it broke the reply off"
-    return Fault(status if 400 <= status < 600 else 0, reason, code, paid=True)
+    return NoReplyError(status if 400 <= status < 600 else 0, reason, code, paid=True)
 
 
 def _usage(used: _Used) -> Usage:

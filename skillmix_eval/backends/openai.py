@@ -19,7 +19,7 @@ import msgspec
 from ..errors import BackendError, CallFailedError, TransientError
 from ..records import Reply, Request
 from ..spec import ModelSpec, check_address
-from ._faults import Fault, Secrets, adapts, after, error_of, said
+from ._faults import NoReplyError, Secrets, adapts, after, error_of, said
 from ._replies import read
 
 HOME = "https://api.openai.com/v1"
@@ -92,7 +92,7 @@ class OpenAIBackend:
             sent = self._body(request, renamed)
             try:
                 reply = self._read(await self._post(sent))
-            except Fault as fault:
+            except NoReplyError as fault:
                 if not adapts(fault, sent, renamed):
                     raise self._error(fault) from None
             else:
@@ -108,8 +108,8 @@ class OpenAIBackend:
         try:
             if 200 <= status < 300:
                 return self._read(content)
-            raise Fault(status, *said(content))
-        except Fault as fault:
+            raise NoReplyError(status, *said(content))
+        except NoReplyError as fault:
             if adapts(fault, sent, self._renamed):
                 words = self.clean(fault.said)
                 raise TransientError(f"{self._where} takes it in other words: {words}") from None
@@ -126,14 +126,14 @@ class OpenAIBackend:
         return self._secrets.line(words)
 
     async def _post(self, body: dict[str, Any]) -> bytes:
-        """Send a request and return the answer's bytes; raises CallFailedError, BackendError or Fault."""
+        """Send a request and return the answer's bytes; raises NoReplyError, or what `complete` raises."""
         try:
             async with self._open().post(
                 f"{self._where}/chat/completions", data=msgspec.json.encode(body), allow_redirects=False
             ) as answer:
                 content = await self._content(answer)
                 if answer.status >= 300:
-                    raise Fault(answer.status, *said(content), after(answer.headers, time.time()))
+                    raise NoReplyError(answer.status, *said(content), after(answer.headers, time.time()))
                 return content
         except TimeoutError:
             raise TransientError(f"{self._where} did not answer in time", wait=True, paid=True) from None
@@ -166,7 +166,7 @@ class OpenAIBackend:
         reply = read(content)
         return msgspec.structs.replace(reply, text=self._secrets.text(reply.text))
 
-    def _error(self, fault: Fault) -> Exception:
+    def _error(self, fault: NoReplyError) -> Exception:
         words = self.clean(fault.said).rstrip(".")
         return error_of(fault, " ".join(f"{self._where}: {fault.status or ''} {words}".split()), self._model)
 
