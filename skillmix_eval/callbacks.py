@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .backends.hf import HuggingFaceBackend
-from .checkpoints import evaluate_into, judged
+from .checkpoints import evaluate_live, judged
 from .errors import BackendError
 from .evaluate import run_figures
 from .runs import Run, read_run
@@ -93,7 +93,7 @@ class SkillMixCallback(TrainerCallback):  # type: ignore[misc]
             backend = HuggingFaceBackend(
                 model, tokenizer, {"backend": "hf", "model": f"step {step} in training"}
             )
-            run = evaluate_into(folder, spec, None, backend)
+            run = evaluate_live(folder, spec, backend)
         self._log(state, self._figures(run) | self._gate(folder, run, control))
 
     def _figures(self, run: Run) -> dict[str, float]:
