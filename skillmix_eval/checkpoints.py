@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,20 @@ def _whole_file(path: Path) -> bool:
         header = json.loads(file.read(min(size, 10**8)))
     ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
     return path.stat().st_size == 8 + size + max(ends, default=0)
+
+
+def check_settings(spec: RunSpec) -> None:
+    """Find what is wrong with settings or judge before a student is there; raises BadInputError or
+    BackendError.
+    """
+    judges = load_models(prepare(spec), student=False).judges
+
+    async def close() -> None:
+        for judge in filter(None, judges):
+            await judge.aclose()
+
+    with ThreadPoolExecutor(1) as own:  # a notebook's own loop must not be entered twice
+        own.submit(lambda: asyncio.run(close())).result()
 
 
 def evaluate_live(folder: Path, spec: RunSpec, backend: Backend) -> Run:

@@ -41,7 +41,7 @@ def watch(
 
       skillmix watch out/ -k 1-3 -n 100 --split train --baseline previous
     """
-    from ..checkpoints import Watch
+    from ..checkpoints import Watch, check_settings
     from ..errors import BadInputError
     from ..runs import read_run
     from ..store import Store
@@ -55,7 +55,7 @@ def watch(
     def spec_of(checkpoint: Path) -> Any:
         return options.to_spec({**given, "student": f"{backend}/{checkpoint}"})
 
-    _check(spec_of(folder))
+    check_settings(spec_of(folder))
     baseline = read_run(Path(against)) if against and against != "previous" else against
     kept = Store(store)
     looks = Watch(out or Path("results/runs") / folder.resolve().name, kept, spec_of, baseline)
@@ -70,20 +70,6 @@ def watch(
     finally:
         kept.close()
     _end(folder, set(codes.values()) - {None})
-
-
-def _check(spec: Any) -> None:
-    """Find what is wrong with the settings or the judge now, not at each checkpoint."""
-    import asyncio
-
-    from ..evaluate import load_models, prepare
-
-    async def close() -> None:
-        for judge in filter(None, judges):
-            await judge.aclose()
-
-    judges = load_models(prepare(spec), student=False).judges
-    asyncio.run(close())
 
 
 def _end(folder: Path, codes: set[int | None]) -> None:
