@@ -10,6 +10,9 @@ import asyncio
 import hashlib
 import random
 import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any
 
 import msgspec
 
@@ -32,11 +35,15 @@ class Spend(Record, frozen=True, gc=False):
 
     paid_calls: int = 0
     stored_calls: int = 0
+    untold: int = 0  # paid calls whose tokens the server did not tell
     paid: Usage = Usage()
 
     def __add__(self, other: Spend) -> Spend:
         return Spend(
-            self.paid_calls + other.paid_calls, self.stored_calls + other.stored_calls, self.paid + other.paid
+            self.paid_calls + other.paid_calls,
+            self.stored_calls + other.stored_calls,
+            self.untold + other.untold,
+            self.paid + other.paid,
         )
 
 
@@ -60,34 +67,33 @@ class Caller:
         Raises CallFailedError (this call), BackendError (every call), BudgetError (no money left) or
         StoreError (nothing can be kept).
         """
-        key = call_key(self.backend.identity, request)
-        kept = self._store.get(key) if self._store else None
+        kept = self.kept(request)
         if kept is not None:
             self._count(stored_calls=1)
-            return self._decoded(kept)
-        reply = await self._paid(request)
-        self._count(paid_calls=1, paid=reply.usage)
+            return kept
+        reply = await self._tried(request)
+        self._count(paid_calls=1, untold=reply.usage == Usage(), paid=reply.usage)
         if self._store is None:
             return without_thoughts(reply)
+        key = call_key(self.backend.identity, request)
         # nothing waits before the reply is handed over; from then on it is kept, even if the run is stopped
         return self._decoded(await self._store.put(key, msgspec.json.encode(reply)))
 
-    async def _paid(self, request: Request) -> Reply:
-        if self._budget is None:
-            return await self._tried(request)
-        with self._budget.reserved(request) as settle:
-            reply = await self._tried(request)
-            settle(reply.usage)
-            return reply
+    def kept(self, request: Request) -> Reply | None:
+        """Return the reply that the store holds, or None; raises StoreError for one that cannot be read."""
+        found = self._store.get(call_key(self.backend.identity, request)) if self._store else None
+        return self._decoded(found) if found is not None else None
 
     async def _tried(self, request: Request) -> Reply:
         """Ask until there is an answer or no hope for one."""
         tries, faults, began = 0, 0, time.monotonic()
         while True:
-            async with self._own, self.limit as sent:
+            async with self._own, self._paying(request) as charge, self.limit as sent:
                 try:
                     reply = await self.backend.complete(request)
                 except TransientError as error:
+                    if error.paid:
+                        charge(Usage())
                     tries += 1
                     faults += not error.wait
                     self._give_up(error, faults, time.monotonic() - began)
@@ -95,10 +101,14 @@ class Caller:
                     if error.wait:
                         self.limit.overloaded(sent, pause)
                 else:
+                    charge(reply.usage)
                     self._answered = True
                     self.limit.answered()
                     return reply
             await asyncio.sleep(pause)
+
+    def _paying(self, request: Request) -> AbstractAsyncContextManager[Callable[[Usage], None]]:
+        return self._budget.reserved(request) if self._budget else nullcontext(lambda _: None)
 
     def _give_up(self, error: TransientError, faults: int, seconds: float) -> None:
         """Raise where another try is of no use: a run whose server was never reached stops."""
@@ -117,11 +127,8 @@ class Caller:
                 "choose another place with --store, or put back a copy."
             ) from None
 
-    def _count(self, paid_calls: int = 0, stored_calls: int = 0, paid: Usage | None = None) -> None:
-        spend = self.spend
-        self.spend = Spend(
-            spend.paid_calls + paid_calls, spend.stored_calls + stored_calls, spend.paid + (paid or Usage())
-        )
+    def _count(self, **more: Any) -> None:
+        self.spend += Spend(**more)
 
 
 def _pause(tries: int, after: float | None) -> float:

@@ -47,14 +47,20 @@ class TransientError(CallFailedError):
     """One call failed in a way that can heal: `Caller` repeats it.
 
     `wait` tells that the endpoint asks for fewer calls (its limit shrinks), `after` the seconds that it asks
-    for, `unreached` that no connection came about.
+    for, `unreached` that no connection came about, `paid` that the call may be on the bill.
     """
 
     def __init__(
-        self, said: str, *, wait: bool = False, after: float | None = None, unreached: bool = False
+        self,
+        said: str,
+        *,
+        wait: bool = False,
+        after: float | None = None,
+        unreached: bool = False,
+        paid: bool = False,
     ) -> None:
         super().__init__(said)
-        self.wait, self.after, self.unreached = wait, after, unreached
+        self.wait, self.after, self.unreached, self.paid = wait, after, unreached, paid
 
 
 class IncompleteError(SkillMixError):

@@ -226,13 +226,18 @@ def _callers(setting: Setting, models: Models, store: Store | None) -> list[Call
     limits = {endpoint: Limit(many) for endpoint, many in most.items() if endpoint}
     budgets = money.budgets([s if b else None for b, s in zip(backends, specs, strict=True)])
 
-    def caller(backend: Backend, budget: Budget | None) -> Caller:
+    def caller(backend: Backend, budget: Budget | None, model: ModelSpec | None) -> Caller:
+        if budget and isinstance(backend, BatchBackend) and model and not model.max_tokens:
+            raise BadInputError(
+                "--batch with --max-cost needs --max-tokens (for the judge --judge-max-tokens): a batch is "
+                "sent as a whole, before the length of any reply is known."
+            )
         shared = limits.get(backend.identity.get("endpoint", ""))
         own = Limit(backend.limit, adaptive=False) if isinstance(backend, BatchBackend) else shared
         return Caller(backend, store, own, budget)
 
-    pairs = zip(backends, budgets, strict=True)
-    return [caller(backend, budget) if backend else None for backend, budget in pairs]
+    parts = zip(backends, budgets, specs, strict=True)
+    return [caller(backend, budget, model) if backend else None for backend, budget, model in parts]
 
 
 def by_batch(models: Models, store: Store, say: Callable[[str], None]) -> Models:

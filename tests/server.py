@@ -230,11 +230,6 @@ def _completion(call: Call) -> dict[str, Any]:
             message["content"] = "Half a pair \ud83d is left at the gate."
         case str(said) if said.startswith("say:"):
             message["content"] = said.removeprefix("say:")
-    usage: dict[str, Any] = {"prompt_tokens": len(call.prompt.split())}
-    usage["completion_tokens"] = len(str(text).split())
-    usage["total_tokens"] = usage["prompt_tokens"] + usage["completion_tokens"]
-    if "reasoning_content" in message:
-        usage["completion_tokens_details"] = {"reasoning_tokens": 7}
     choices = [{"index": 0, "message": message, "finish_reason": finish}]
     return {
         "id": "x",
@@ -246,8 +241,17 @@ def _completion(call: Call) -> dict[str, Any]:
         else [{**choices[0], "message": None}]
         if call.fault == "no message"
         else choices,
-        "usage": usage,
+        "usage": _usage(call, str(text), "reasoning_content" in message),
     }
+
+
+def _usage(call: Call, text: str, reasons: bool) -> dict[str, Any] | None:
+    many = 20_000 if call.fault == "20000 tokens" and call.role == "student" else len(text.split())
+    usage: dict[str, Any] = {"prompt_tokens": len(call.prompt.split()), "completion_tokens": many}
+    usage["total_tokens"] = usage["prompt_tokens"] + many + 1000 * (call.fault == "total")
+    if reasons:
+        usage["completion_tokens_details"] = {"reasoning_tokens": 7}
+    return None if call.fault == "no usage" else usage
 
 
 def _turn(body: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -106,15 +107,69 @@ def test_a_price_must_be_known(tmp_path: Path) -> None:
 
 
 def test_calls_in_flight_count_at_their_worst() -> None:
-    """A budget gives back what a call did not use, and lets none begin that could overdraw it."""
-    budget = Budget(Price(0, 1e6), dollars=20.0)
-    request = msgspec.structs.replace(REQUEST, max_tokens=9)
-    with budget.reserved(request) as first, budget.reserved(request):
-        with pytest.raises(BudgetError, match="18"), budget.reserved(request):
-            pass
-        first(Usage(0, 2))
-    with budget.reserved(request), budget.reserved(request):
-        pass
+    """A budget gives back what a try did not use, keeps what it may have used, and is never overdrawn."""
+
+    async def spend(budget: Budget, *charges: Usage | None) -> None:
+        for used in charges:
+            async with budget.reserved(REQUEST) as charge:
+                if used is not None:
+                    charge(used)
+
+    unknown, budget = Usage(), Budget(Price(0, 1e6), dollars=20.0)
+    asyncio.run(spend(budget, Usage(3, 2), unknown, None, None, Usage(3, 8)))
+    with pytest.raises(BudgetError, match="19"):
+        asyncio.run(spend(budget, None))
+
+
+def test_a_call_waits_for_what_others_may_give_back() -> None:
+    """A call that the budget has no room for waits while others are in flight, and stops when none is."""
+    budget, in_flight, most = Budget(Price(0, 1e6), dollars=20.0), 0, 0
+
+    async def call() -> None:
+        nonlocal in_flight, most
+        async with budget.reserved(REQUEST) as charge:
+            in_flight += 1
+            most = max(most, in_flight)
+            await asyncio.sleep(0)
+            in_flight -= 1
+            charge(Usage(3, 2))
+
+    async def calls() -> list[BaseException | None]:
+        return await asyncio.gather(*(call() for _ in range(9)), return_exceptions=True)
+
+    ended = asyncio.run(calls())
+    assert (most, ended.count(None)) == (2, 6)
+    assert {type(e) for e in ended} == {type(None), BudgetError}
+
+
+def test_long_replies_that_nobody_foresaw(tmp_path: Path) -> None:
+    """Without a token limit --max-cost holds although every reply is long."""
+    with Server(student_s=0.05, fault=lambda _: "20000 tokens") as server:
+        options = [*run_options(server, tmp_path), "-k", 1, "-n", 30, "--price", "1/10", "--max-cost", 1]
+        done = skillmix("run", *options, "--judge-price", "1/1", "--out", "run", cwd=tmp_path)
+        assert done.code == 3, done.err
+        one_sentence(done, "--max-cost 1")
+        assert 3 <= len(server.of("student")) <= 5
+
+
+@pytest.mark.parametrize("fault", ["no usage", "malformed"])
+def test_calls_whose_tokens_nobody_tells(tmp_path: Path, fault: str) -> None:
+    """Where a server does not say what a call took, or sends half an answer, --max-cost counts its worst."""
+    with Server(fault=lambda _: fault) as server:
+        options = [*run_options(server, tmp_path), "-k", 1, "-n", 20, "--price", "0/10", "--max-tokens", 100]
+        options += ["--judge-price", "0/0", "--anchors", 0, "--max-cost", "0.0055"]
+        done = skillmix("run", *options, "--out", "run", cwd=tmp_path)
+        assert done.code == 3, done.err
+        one_sentence(done, "--max-cost 0.0055")
+        assert len(server.of("student")) == 5
+
+
+def test_tokens_that_nobody_tells_are_told_of(tmp_path: Path) -> None:
+    """A run whose server tells no tokens says of how many calls the cost is unknown."""
+    with Server(fault=lambda call: "no usage" if call.role == "student" else None) as server:
+        options = [*run_options(server, tmp_path), "-k", 1, "-n", 3, "--price", "1/1", "--judge-price", "1/1"]
+        done = skillmix("run", *options, "--no-refine", "--out", "run", cwd=tmp_path)
+    assert "Of 3 calls the server did not tell the tokens" in done.out
 
 
 def test_whose_price_it_is() -> None:

@@ -12,7 +12,7 @@ import pytest
 from skillmix_eval.backends.openai import OpenAIBackend, create
 from skillmix_eval.calls import Caller
 from skillmix_eval.errors import BackendError, CallFailedError
-from skillmix_eval.records import Message, Reply, Request
+from skillmix_eval.records import Message, Reply, Request, Usage
 from skillmix_eval.spec import ModelSpec
 
 from .server import STUDENT, Server, once
@@ -42,6 +42,14 @@ def test_text_and_tokens() -> None:
     assert reply.text.startswith("By lot ")
     assert reply.stop == "stop"
     assert (reply.usage.input, reply.usage.output) == (5, 9)
+
+
+def test_reasoning_that_only_the_total_counts() -> None:
+    """Tokens that a server counts in its total only are output; where it counts none, none are known."""
+    with Server(fault=lambda call: ("total", "no usage")[call.number]) as server:
+        (first,), (second,) = ask(server), ask(server)
+    assert (first.usage.input, first.usage.output) == (5, 1009)
+    assert second.usage == Usage()
 
 
 def test_only_given_settings_are_sent() -> None:

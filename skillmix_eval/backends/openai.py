@@ -86,6 +86,7 @@ class _Details(msgspec.Struct):
 class _Used(msgspec.Struct):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    total_tokens: int | None = None
     completion_tokens_details: _Details | None = None
 
 
@@ -164,7 +165,7 @@ class OpenAIBackend:
                     raise _StatusError(answer.status, *_said(content), _after(answer.headers))
                 return content
         except TimeoutError:
-            raise TransientError(f"{self._where} did not answer in time", wait=True) from None
+            raise TransientError(f"{self._where} did not answer in time", wait=True, paid=True) from None
         except aiohttp.InvalidURL:
             raise BackendError(
                 f"{self._where} is no address; give one such as http://localhost:8000/v1."
@@ -173,7 +174,8 @@ class OpenAIBackend:
             cause = self._clean(str(error.os_error.strerror or error.os_error))
             raise TransientError(f"{self._where} cannot be reached ({cause})", unreached=True) from None
         except (aiohttp.ClientError, OSError) as error:
-            raise TransientError(f"{self._where} cut the connection: {self._clean(repr(error))}") from None
+            said = f"{self._where} cut the connection: {self._clean(repr(error))}"
+            raise TransientError(said, paid=True) from None
 
     def _fault(self, error: _StatusError) -> Exception:
         """Return the error that a status means."""
@@ -274,10 +276,9 @@ def _read(content: bytes, where: str) -> Reply:
     """Turn a chat completion into a reply; its separate reasoning is left out, its tokens are counted."""
     answer = _parsed(content)
     if answer is None or not answer.choices:
-        raise TransientError(f"{where} sent a reply that is no chat completion")
-    choice, used = answer.choices[0], answer.usage or _Used()
+        raise TransientError(f"{where} sent a reply that is no chat completion", paid=True)
+    choice = answer.choices[0]
     refusal = choice.message.refusal
-    details = used.completion_tokens_details
     return Reply(
         text=storable(_words(choice.message.content) or refusal or ""),
         stop="refusal"
@@ -285,12 +286,20 @@ def _read(content: bytes, where: str) -> Reply:
         else "length"
         if choice.finish_reason == "length"
         else "stop",
-        usage=Usage(
-            used.prompt_tokens or 0,
-            used.completion_tokens or 0,
-            (details.reasoning_tokens if details else 0) or 0,
-        ),
+        usage=_usage(answer.usage or _Used()),
     )
+
+
+def _usage(said: _Used) -> Usage:
+    """Return what a server said of tokens; nothing where it leaves out a count.
+
+    Some leave the reasoning out of the completion and count it in the total only.
+    """
+    if said.prompt_tokens is None or (said.completion_tokens is None and said.total_tokens is None):
+        return Usage()
+    output = max(said.completion_tokens or 0, (said.total_tokens or 0) - said.prompt_tokens)
+    details = said.completion_tokens_details
+    return Usage(said.prompt_tokens, output, (details.reasoning_tokens if details else 0) or 0)
 
 
 def _parsed(content: bytes) -> _Answer | None:
