@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -43,11 +43,15 @@ class Spend(Record, frozen=True, gc=False):
 
     paid_calls: int = 0
     stored_calls: int = 0
+    untold: int = 0  # paid calls whose tokens the server did not tell
     paid: Usage = Usage()
 
     def __add__(self, other: Spend) -> Spend:
         return Spend(
-            self.paid_calls + other.paid_calls, self.stored_calls + other.stored_calls, self.paid + other.paid
+            self.paid_calls + other.paid_calls,
+            self.stored_calls + other.stored_calls,
+            self.untold + other.untold,
+            self.paid + other.paid,
         )
 
 
@@ -72,17 +76,22 @@ class Caller:
         Raises CallFailedError (this call), BackendError (every call), BudgetError (no money left) or
         StoreError (nothing can be kept).
         """
-        key = call_key(self.backend.identity, request)
-        kept = self._store.get(key) if self._store else None
+        kept = self.kept(request)
         if kept is not None:
             self._count(stored_calls=1)
-            return self._decoded(kept)
+            return kept
         reply = await self._tried(request)
-        self._count(paid_calls=1, paid=reply.usage)
+        self._count(paid_calls=1, untold=reply.usage == Usage(), paid=reply.usage)
         if self._store is None:
             return without_thoughts(reply)
+        key = call_key(self.backend.identity, request)
         # nothing waits before the reply is handed over; from then on it is kept, even if the run is stopped
         return self._decoded(await self._store.put(key, msgspec.json.encode(reply)))
+
+    def kept(self, request: Request) -> Reply | None:
+        """Return the reply that the store holds, or None; raises StoreError for one that cannot be read."""
+        found = self._store.get(call_key(self.backend.identity, request)) if self._store else None
+        return self._decoded(found) if found is not None else None
 
     async def _tried(self, request: Request) -> Reply:
         """Ask until there is an answer or no hope for one."""
@@ -142,11 +151,8 @@ class Caller:
                 "choose another place with --store, or put back a copy."
             ) from None
 
-    def _count(self, paid_calls: int = 0, stored_calls: int = 0, paid: Usage | None = None) -> None:
-        spend = self.spend
-        self.spend = Spend(
-            spend.paid_calls + paid_calls, spend.stored_calls + stored_calls, spend.paid + (paid or Usage())
-        )
+    def _count(self, **more: Any) -> None:
+        self.spend += Spend(**more)
 
 
 def _pause(tries: int, after: float | None) -> float:

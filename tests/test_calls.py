@@ -164,6 +164,14 @@ def test_calls_whose_tokens_nobody_tells(tmp_path: Path, fault: str) -> None:
         assert len(server.of("student")) == 5
 
 
+def test_tokens_that_nobody_tells_are_told_of(tmp_path: Path) -> None:
+    """A run whose server tells no tokens says of how many calls the cost is unknown."""
+    with Server(fault=lambda call: "no usage" if call.role == "student" else None) as server:
+        options = [*run_options(server, tmp_path), "-k", 1, "-n", 3, "--price", "1/1", "--judge-price", "1/1"]
+        done = skillmix("run", *options, "--no-refine", "--out", "run", cwd=tmp_path)
+    assert "Of 3 calls the server did not tell the tokens" in done.out
+
+
 def test_whose_price_it_is() -> None:
     """An own price wins; the table holds at the maker's address only; an engine here costs nothing."""
     date, table = read_prices(TABLE)

@@ -15,12 +15,19 @@ from ..records import Request
 
 DEFAULT_TOKENS = 512  # longest reply where neither the request nor the model says one
 _MODEL_FILES = {".safetensors", ".bin", ".json", ".jinja", ".model", ".pt"}
+_TRAINER_FILES = {"optimizer.pt", "scheduler.pt", "scaler.pt", "trainer_state.json", "training_args.bin"}
+
+
+def model_files(folder: Path) -> list[Path]:
+    """Return all files of a model folder that can change its replies; those of a trainer cannot."""
+    found = (p for p in folder.rglob("*") if p.suffix in _MODEL_FILES and p.name not in _TRAINER_FILES)
+    return sorted(p for p in found if p.is_file())
 
 
 def content_hash(folder: Path) -> str:
     """Hash all files of a model folder that can change its replies, with their names."""
     digest = hashlib.blake2b(digest_size=10)
-    for path in sorted(p for p in folder.rglob("*") if p.suffix in _MODEL_FILES and p.is_file()):
+    for path in model_files(folder):
         digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
         with path.open("rb") as file:
             while block := file.read(1 << 20):
