@@ -17,6 +17,18 @@ DEFAULT_TOKENS = 512  # longest reply where neither the request nor the model sa
 _MODEL_FILES = {".safetensors", ".bin", ".json", ".jinja", ".model", ".pt", ".py"}
 _OTHER_WEIGHTS = {".gguf", ".pth"}  # left out beside safetensors, which are what is loaded then
 _OTHER_WORDS = {"merges.txt", "vocab.txt"}  # beside a tokenizer.json, the same
+_TRAINER_FILES = {"optimizer.pt", "scheduler.pt", "scaler.pt", "trainer_state.json", "training_args.bin"}
+
+
+def model_files(folder: Path) -> list[Path]:
+    """Return all files of a model folder that can change its replies; those of a trainer cannot."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in _TRAINER_FILES)
+    suffixes, names = set(_MODEL_FILES), set[str]()
+    if not any(p.suffix == ".safetensors" for p in files):
+        suffixes |= _OTHER_WEIGHTS
+    if not any(p.name == "tokenizer.json" for p in files):
+        names |= _OTHER_WORDS
+    return [p for p in files if p.suffix in suffixes or p.name in names]
 
 
 def weights(model: str) -> str:
@@ -28,22 +40,12 @@ def weights(model: str) -> str:
 def content_hash(model: Path) -> str:
     """Hash a model's file, or all files of its folder that can change its replies, with their names."""
     digest = hashlib.blake2b(digest_size=10)
-    for path in [model] if model.is_file() else _model_files(model):
+    for path in [model] if model.is_file() else model_files(model):
         digest.update(f"{path.relative_to(model).as_posix()}\0{path.stat().st_size}\0".encode())
         with path.open("rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
-
-
-def _model_files(folder: Path) -> list[Path]:
-    files = sorted(p for p in folder.rglob("*") if p.is_file())
-    suffixes, names = set(_MODEL_FILES), set[str]()
-    if not any(p.suffix == ".safetensors" for p in files):
-        suffixes |= _OTHER_WEIGHTS
-    if not any(p.name == "tokenizer.json" for p in files):
-        names |= _OTHER_WORDS
-    return [p for p in files if p.suffix in suffixes or p.name in names]
 
 
 def draw_seed(request: Request) -> int:

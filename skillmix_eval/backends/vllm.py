@@ -105,8 +105,14 @@ class VllmBackend:
     async def aclose(self) -> None:
         """Stop the engine and free its memory; the next call would start it again."""
         engine, self._engine = self._engine, None
-        if engine is not None:
-            await asyncio.to_thread(engine.shutdown)
+        if engine is None:
+            return
+        if engine.output_handler:  # it would take the end of the engine for its death, and say so at length
+            engine.output_handler.cancel()
+            await asyncio.gather(engine.output_handler, return_exceptions=True)
+        await asyncio.to_thread(engine.shutdown)
+        self._watcher.kill()
+        self._watcher.wait()
 
     def _start(self) -> None:
         """Load the model; this takes from seconds to minutes, in which nothing else can be done anyway."""
