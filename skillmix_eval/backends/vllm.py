@@ -111,8 +111,6 @@ class VllmBackend:
             engine.output_handler.cancel()
             await asyncio.gather(engine.output_handler, return_exceptions=True)
         await asyncio.to_thread(engine.shutdown)
-        self._watcher.kill()
-        self._watcher.wait()
 
     def _start(self) -> None:
         """Load the model; this takes from seconds to minutes, in which nothing else can be done anyway."""
