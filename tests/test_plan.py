@@ -9,7 +9,7 @@ import pytest
 
 from skillmix_eval.errors import BadInputError
 from skillmix_eval.plan import Assumed, Cost, Planned, cost_of, plan, rate_of, sentences, tables
-from skillmix_eval.prices import Price
+from skillmix_eval.prices import Price, Prices
 from skillmix_eval.records import Usage
 from skillmix_eval.runs import write_run
 
