@@ -76,7 +76,7 @@ def test_from_a_run() -> None:
         for s in samples
     ]
     run = make_run("m/a", samples)
-    assumed, cost = rate_of(run, LARGE), cost_of(run, Cost(student_price=Price(1, 1)), {})
+    assumed, cost = rate_of(run, LARGE), cost_of(run, Cost(student_price=Price(1, 1)), Prices())
     assert assumed.baseline == 0.75
     for words in ("m/a", "n = 40", "[0.6", "draft", "rules/made"):
         assert words in assumed.source
