@@ -51,9 +51,7 @@ class ModelSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = None
     max_connections: Annotated[
         Annotated[int, Meta(ge=1, le=10_000)] | None,
-        Meta(
-            description=f"calls in flight at once ({CONNECTIONS}); at one endpoint, of all its models"
-        ),
+        Meta(description=f"calls in flight at once ({CONNECTIONS}); at one endpoint, of all its models"),
     ] = None
 
     @property
