@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import urllib.parse
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -14,6 +15,7 @@ from msgspec import Meta, Struct
 from .errors import BadInputError, unknown
 
 Text = Annotated[str, Meta(min_length=1)]
+_SHORTEST_KEY = 8  # a shorter one may be part of an address by chance
 PRICE = Annotated[str, Meta(pattern=r"^\d+(\.\d+)?/\d+(\.\d+)?$")]
 
 
@@ -191,14 +193,24 @@ def make_spec(settings: dict[str, Any], source: str = "the options") -> RunSpec:
             raise unknown(f"value of {name}", str(settings[name]), allowed)
     spec = _converted(settings, source)
     for model in (spec.student, *spec.judges):
-        if model and model.base_url and re.search(r"[@?]", model.base_url):
-            raise BadInputError(
-                f"{source}: a base_url must not hold a name, key or query, since it is written into results; "
-                "put the key into an environment variable and name that with --api-key-env."
-            )
+        if model and model.base_url:
+            check_address(model.base_url, f"{source}: a base_url")
     if not spec.k:
         raise BadInputError(f"{source}: k is empty; give at least one number of skills.")
     return msgspec.structs.replace(spec, k=tuple(sorted(set(spec.k))))
+
+
+def check_address(address: str, what: str, key: str = "") -> None:
+    """Raise BadInputError for an address that holds a secret, or may; it is not repeated."""
+    try:
+        urllib.parse.urlsplit(address)
+    except ValueError:
+        raise BadInputError(f"{what} is no address; give one such as http://localhost:8000/v1.") from None
+    if re.search(r"[@?#]", address) or (len(key) >= _SHORTEST_KEY and key in address):
+        raise BadInputError(
+            f"{what} must not hold a name, key or query, since it is written into results; "
+            "put the key into an environment variable and name that with --api-key-env."
+        )
 
 
 def _converted(settings: dict[str, Any], source: str) -> RunSpec:

@@ -48,7 +48,8 @@ class _Row(msgspec.Struct):
 class MixtureStream(IterableDataset):  # type: ignore[misc]
     """Tokenised chats without end: a skill by the mixture, then one of its texts; prompts are no labels.
 
-    `apart` texts of each skill are kept to measure losses on and never drawn. The mixture is in shared
+    `apart` texts of each skill are kept to measure losses on and never drawn, however often they stand in
+    the file. The mixture is in shared
     memory, so loader processes see it change (what they have fetched already comes first).
     """
 
@@ -61,9 +62,10 @@ class MixtureStream(IterableDataset):  # type: ignore[misc]
             tokens = _tokens(row, tokenizer)
             for skill in row.skills:
                 by_skill[skill].append(tokens)
-        self.checks = {skill: texts[:apart] for skill, texts in sorted(by_skill.items())}
-        held = {id(text) for texts in self.checks.values() for text in texts}
-        self.texts = {s: [t for t in by_skill[s] if id(t) not in held] for s in self.checks}
+        distinct = {skill: {_content(t): t for t in texts} for skill, texts in sorted(by_skill.items())}
+        self.checks = {skill: list(texts.values())[:apart] for skill, texts in distinct.items()}
+        held = {_content(text) for texts in self.checks.values() for text in texts}
+        self.texts = {s: [t for t in by_skill[s] if _content(t) not in held] for s in self.checks}
         for skill, texts in self.texts.items():
             if not texts:
                 raise BadInputError(
@@ -178,6 +180,11 @@ def _tokens(row: _Row, tokenizer: Any) -> dict[str, Any]:
     ]
     ids = first + second
     return {"input_ids": ids, "attention_mask": [1] * len(ids), "labels": [-100] * len(first) + second}
+
+
+def _content(text: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return what makes two texts the same: their tokens and which of them are labels."""
+    return (*text["input_ids"], *text["labels"])
 
 
 def _loss(model: Any, texts: Sequence[Mapping[str, Any]]) -> float:

@@ -189,6 +189,14 @@ def test_whose_price_it_is() -> None:
         ("So it is.</think>A hem.", "A hem."),
         ("A hem.", "A hem."),
         ("A <think> hem </think> here.", "A <think> hem </think> here."),
+        ("<think>Hm.</think><think>So?</think>A hem.", "A hem."),
+        ("<thinking>Hm.</thinking>A hem.", "A hem."),
+        ("[THINK]Hm.[/THINK]A hem.", "A hem."),
+        ("Okay. <think>Hm.</think>A hem.", "A hem."),
+        ("Okay.\n<think>Hm.</think>\nA hem.", "A hem."),
+        ("A hem.\n<think>Was it good?</think>", "A hem."),
+        ("<think>Hm, a hem", ""),
+        ('{"quote": "A </think> hem."}', '{"quote": "A </think> hem."}'),
     ],
 )
 def test_thoughts_are_split_off(written: str, answer: str) -> None:

@@ -61,8 +61,11 @@ def test_what_is_drawn_follows_the_mixture_as_it_is_now(texts: Path, tokenizer: 
     later = [of(t, stream) for t in itertools.islice(drawn, 400)]
     assert set().union(*later) == {"anaphora", "rhyme"}
     assert 0.65 < sum("rhyme" in s for s in later) / 400 < 0.85
-    held = {id(t) for kept in stream.checks.values() for t in kept}
-    assert not held & {id(t) for kept in stream.texts.values() for t in kept}
+    held, drawable = (
+        {str(t) for kept in group.values() for t in kept} for group in (stream.checks, stream.texts)
+    )
+    assert not held & drawable
+    assert all(len({str(t) for t in kept}) == 2 for kept in stream.checks.values())
 
 
 def test_labels_are_the_reply_alone(texts: Path, tokenizer: Any) -> None:
