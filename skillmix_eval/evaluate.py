@@ -30,7 +30,7 @@ from .plugins import load_backend, load_graders, load_style
 from .prices import Budget, Money, read_prices, run_prices
 from .records import Question, Sample, Usage
 from .runs import Run, RunInfo, StoredRun
-from .spec import ModelSpec, Protocol, RunSpec, label, make_spec, write_spec
+from .spec import CONNECTIONS, ModelSpec, Protocol, RunSpec, label, make_spec, write_spec
 from .stages.agreement import agreements
 from .stages.imitation import Assumption, assumed_of, beyond_imitation
 from .stages.profile import profile
@@ -223,10 +223,11 @@ def _callers(setting: Setting, models: Models, store: Store | None) -> list[Call
     backends = (models.student, *models.judges)
     specs = (spec.student, *(spec.judges or (None,)))
     most: dict[str, int] = {}
-    for backend in (b for b in backends if b and not isinstance(b, BatchBackend)):
-        endpoint = backend.identity.get("endpoint", "")
-        most[endpoint] = most.get(endpoint, 0) + backend.limit
-    limits = {endpoint: Limit(many) for endpoint, many in most.items() if endpoint}
+    for backend, model in zip(backends, specs, strict=True):
+        if backend and model and not isinstance(backend, BatchBackend):
+            endpoint = backend.identity.get("endpoint", "")
+            most[endpoint] = most.get(endpoint, 0) + (model.max_connections or 0)
+    limits = {endpoint: Limit(many or CONNECTIONS) for endpoint, many in most.items() if endpoint}
     budgets = money.budgets([s if b else None for b, s in zip(backends, specs, strict=True)])
 
     def caller(backend: Backend, budget: Budget | None, model: ModelSpec | None) -> Caller:

@@ -30,6 +30,16 @@ from .store import Store
 _log = logging.getLogger(__name__)
 
 
+class Tally(msgspec.Struct):
+    """How many texts this process was given to grade, and how many have a score."""
+
+    texts: int = 0
+    scored: int = 0
+
+
+TALLY = Tally()
+
+
 class BatchGrader(msgspec.Struct, frozen=True):
     """Grades many texts at once; `ranks` processes share the connections to the judge."""
 
@@ -76,6 +86,8 @@ class BatchGrader(msgspec.Struct, frozen=True):
                 _log.error(self._unfinished(asked - len(samples), asked, str(error)))
             except Exception as error:
                 _log.exception(self._unfinished(asked - len(samples), asked, repr(error)))
+        TALLY.texts += asked
+        TALLY.scored += sum(s.score is not None for s in samples.values())
         self._count_unscored(samples.values())
         return samples
 
@@ -97,7 +109,7 @@ class BatchGrader(msgspec.Struct, frozen=True):
     def _share(self) -> Setting:
         """Return the setting with this rank's share of the connections to each judge."""
         first, *others = (
-            msgspec.structs.replace(j, max_connections=max(1, j.max_connections // self.ranks))
+            msgspec.structs.replace(j, max_connections=max(1, j.connections // self.ranks))
             for j in self.setting.spec.judges
         )
         spec = msgspec.structs.replace(self.setting.spec, judge=first, panel=tuple(others))
@@ -170,4 +182,4 @@ def standard_error(values: Sequence[float | None]) -> float | str:
     return "N/A" if found is None else found
 
 
-__all__ = ["BatchGrader", "mean", "of_texts", "process_results", "standard_error"]
+__all__ = ["TALLY", "BatchGrader", "Tally", "mean", "of_texts", "process_results", "standard_error"]

@@ -44,7 +44,7 @@ def create(settings: ModelSpec, model: str) -> HuggingFaceBackend:
         "revision": "" if folder.is_dir() else commit,
         "engine": f"transformers {transformers.__version__} {loaded.dtype} {device}",
     }
-    return HuggingFaceBackend(loaded.to(device).eval(), tokenizer, identity, settings.max_connections)
+    return HuggingFaceBackend(loaded.to(device).eval(), tokenizer, identity, settings.connections)
 
 
 class HuggingFaceBackend:

@@ -74,7 +74,7 @@ class OpenAIBackend:
     """Chat completions of one model at one endpoint."""
 
     def __init__(self, settings: ModelSpec, model: str, key: str) -> None:
-        self.limit = settings.max_connections
+        self.limit = settings.connections
         self._model, self._key = model, key
         self._where = _address(settings)
         self._proxy = _proxy(self._where)
