@@ -90,12 +90,13 @@ def test_killed_many_times(tmp_path: Path, seed: int) -> None:
     kill_and_resume(tmp_path, 10, seed)
 
 
-def test_interrupted(tmp_path: Path) -> None:
-    """Ctrl-C ends a run with code 130 and one line on how to go on; what was answered is kept."""
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted(tmp_path: Path, kind: signal.Signals) -> None:
+    """Ctrl-C or a SIGTERM ends a run with code 130 and one line on how to go on; answers are kept."""
     with Server(student_s=0.03, judge_s=0.03) as server:
         process = start(server, tmp_path, "run")
         wait_for(server, 25, process)
-        stop(process, signal.SIGINT)
+        stop(process, kind)
         out, err = process.communicate()
         assert (process.returncode, out) == (130, "")
         assert err.strip() == STOPPED

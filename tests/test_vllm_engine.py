@@ -8,6 +8,7 @@ import os
 import struct
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,53 @@ def test_a_schema_holds_the_model(tmp_path: Path) -> None:
     held, free = ast.literal_eval(done.stdout.rpartition("REPLIES ")[2])
     assert json.loads(held) in SCHEMA["enum"]
     assert free not in SCHEMA["enum"]
+
+
+KILLED = """
+import asyncio, sys, time
+from skillmix_eval.plugins import load_backend
+from skillmix_eval.records import Message, Request
+from skillmix_eval.spec import ModelSpec
+
+backend = load_backend(ModelSpec(model="vllm/" + sys.argv[1]))
+asyncio.run(backend.complete(Request((Message("user", "A text, please."),), max_tokens=2)))
+print("READY", flush=True)
+time.sleep(600)
+"""
+
+
+def below(pid: int) -> set[int]:
+    """Return the processes that a process has started, directly or not."""
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    children = {int(n) for n in path.read_text().split()} if path.exists() else set()
+    return children.union(*(below(child) for child in children))
+
+
+def alive(pid: int) -> bool:
+    """Tell whether a process runs; one that has ended may still wait to be noticed."""
+    try:
+        return ") Z" not in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+
+
+@pytest.mark.vllm
+@pytest.mark.slow
+@needs_vllm
+def test_an_engine_does_not_outlive_its_run(tmp_path: Path) -> None:
+    """A run that is killed leaves no process of the engine behind, which would hold the device's memory."""
+    command = [PYTHON, "-c", KILLED, str(embedded.PACKAGED)]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "SKILLMIX_VLLM_ARGS": json.dumps(ARGUMENTS)}
+    with subprocess.Popen(command, env=env, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert any(line.startswith("READY") for line in process.stdout)
+        engine = below(process.pid)
+        process.kill()
+    assert engine
+    end = time.monotonic() + 30
+    while any(map(alive, engine)) and time.monotonic() < end:
+        time.sleep(0.2)
+    assert not [Path(f"/proc/{pid}/cmdline").read_text() for pid in engine if alive(pid)]
 
 
 class VllmBatches(BatchServer):

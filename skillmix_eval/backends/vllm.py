@@ -10,7 +10,11 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import multiprocessing
 import os
+import subprocess
+from collections.abc import Iterable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +79,7 @@ class VllmBackend:
         self._engine: Any = None
         self._turn = asyncio.Lock()
         self._lora: Any = None
+        self._watcher: subprocess.Popen[bytes] | None = None
         self.limit = _IN_FLIGHT
         telling = {n: v for n, v in sorted(arguments.items()) if n not in _HARMLESS}
         self.identity = {
@@ -111,6 +116,9 @@ class VllmBackend:
             engine.output_handler.cancel()
             await asyncio.gather(engine.output_handler, return_exceptions=True)
         await asyncio.to_thread(engine.shutdown)
+        if self._watcher:
+            self._watcher.kill()
+            self._watcher.communicate()
 
     def _start(self) -> None:
         """Load the model; this takes from seconds to minutes, in which nothing else can be done anyway."""
@@ -120,9 +128,11 @@ class VllmBackend:
             self._arguments.setdefault("enable_chunked_prefill", False)
         try:
             arguments = self._vllm.AsyncEngineArgs(**self._arguments)
+            before = set(multiprocessing.active_children())
             offline = importlib.import_module("vllm.usage.usage_lib").UsageContext.LLM_CLASS
             # sized for throughput, as vLLM's own LLM is: an engine that serves people takes smaller steps
             self._engine = self._vllm.AsyncLLMEngine.from_engine_args(arguments, usage_context=offline)
+            self._watcher = _watcher(set(multiprocessing.active_children()) - before)
             self._own = self._engine.model_config.try_get_generation_config()  # from the disk: once
             self._usual = self._engine.model_config.get_diff_sampling_param()
             self._tokenizer = self._engine.get_tokenizer()
@@ -163,6 +173,14 @@ class VllmBackend:
         if request.schema is not None:
             _hold_to(settings, request.schema)
         return settings
+
+
+def _watcher(engines: Iterable[BaseProcess]) -> subprocess.Popen[bytes]:
+    """Start what ends the engine's processes once this one is gone, however it ends: its pipe is closed."""
+    ends = ["sh", "-c", 'cat; kill -9 "$@" 2>&-', "sh", *(str(engine.pid) for engine in engines)]
+    return subprocess.Popen(  # noqa: S603  numbers only
+        ends, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
+    )
 
 
 def _hold_to(settings: Any, schema: dict[str, Any]) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import io
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 
@@ -73,6 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     0 done or passed, 1 internal error, 2 usage or bad input, 3 incomplete (money, failed calls), 130
     interrupted; a gate's 10 regression, 11 inconclusive, 12 invalid.
     """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # ends as Ctrl-C does
     sys.exit(_run(arguments))
 
 

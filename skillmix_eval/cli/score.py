@@ -208,8 +208,10 @@ def _cost_foreseen(found: Any, setting: Any, batch: bool) -> list[str]:
         return ["No price is known for all models: give --price, --judge-price or --prices."]
     if not found.dollars:
         return []
-    most, date = setting.money.most, setting.money.prices.date
-    lines = [f"About ${found.dollars:.2f} for what the store does not have (price table of {date})."]
+    most, spec = setting.money.most, setting.spec
+    listed = any(not model.price for model in (spec.student, *spec.judges))
+    date = f" (price table of {setting.money.prices.date})" if listed else ""
+    lines = [f"About ${found.dollars:.2f} for what the store does not have{date}."]
     if most is not None and found.dollars > most:
         lines.append(f"That is more than --max-cost {most:g}: the run would stop on the way, all kept.")
     if batch:
