@@ -148,7 +148,7 @@ class BatchGrader(msgspec.Struct, frozen=True):
     def _share(self) -> Setting:
         """Return the setting with this rank's share of the connections to each judge."""
         first, *others = (
-            msgspec.structs.replace(j, max_connections=max(1, j.max_connections // self.ranks))
+            msgspec.structs.replace(j, max_connections=max(1, j.connections // self.ranks))
             for j in self.setting.spec.judges
         )
         spec = msgspec.structs.replace(self.setting.spec, judge=first, panel=tuple(others))

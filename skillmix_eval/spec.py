@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 from .errors import BadInputError, unknown
 
 Text = Annotated[str, Meta(min_length=1)]
+CONNECTIONS = 64  # calls in flight at once where no number is given
 _SHORTEST_KEY = 8  # a shorter one may be part of an address by chance
 PRICE = Annotated[str, Meta(pattern=r"^\d+(\.\d+)?/\d+(\.\d+)?$")]
 
@@ -49,8 +50,14 @@ class ModelSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(description="US dollars per million input/output tokens, such as 0.40/1.60, to see the cost"),
     ] = None
     max_connections: Annotated[
-        Annotated[int, Meta(ge=1, le=10_000)], Meta(description="calls in flight at once")
-    ] = 64
+        Annotated[int, Meta(ge=1, le=10_000)] | None,
+        Meta(description=f"calls in flight at once ({CONNECTIONS}); at one endpoint, of all its models"),
+    ] = None
+
+    @property
+    def connections(self) -> int:
+        """How many calls to the model may be in flight at once."""
+        return self.max_connections or CONNECTIONS
 
 
 def label(model: ModelSpec) -> str:

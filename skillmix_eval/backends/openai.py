@@ -51,6 +51,11 @@ def create(settings: ModelSpec, model: str) -> OpenAIBackend:
     return OpenAIBackend(settings, model, key)
 
 
+def unasked(settings: ModelSpec, model: str) -> OpenAIBackend:
+    """Return a backend that is only looked at, which needs no key."""
+    return OpenAIBackend(settings, model, "")
+
+
 def read_key(settings: ModelSpec) -> tuple[str, str]:
     """Return the key, empty where there is none, and where it was looked for."""
     if not settings.api_key_file:
@@ -69,7 +74,7 @@ class OpenAIBackend:
     """Chat completions of one model at one endpoint."""
 
     def __init__(self, settings: ModelSpec, model: str, key: str) -> None:
-        self.limit = settings.max_connections
+        self.limit = settings.connections
         self._model, self._key = model, key
         self._where = _address(settings)
         self._proxy = _proxy(self._where)
