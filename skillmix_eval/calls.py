@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
+import re
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -24,10 +25,17 @@ from .records import Record, Reply, Request, Usage
 from .store import Store
 
 _TRIES = 6  # of a call that meets faults; being asked to wait does not count
-_TRIES_UNREACHED = 3  # before anything was ever answered: about three seconds
-_SECONDS = 900.0  # after which a call is given up, however often it was asked to wait
+_FAILED = 50  # calls in a row that failed for good, after which no other is tried
+_WAITING = 15  # times an endpoint's patience: so long a call that is only asked to wait is held to have hope
 _LONGEST_WAIT = 30.0
-_THOUGHTS_END = "</think>"
+_KEPT = "every answer is kept: run the same command again to go on."
+# A tag of open models' reasoning; what stands before it on its line tells whether a block begins or one is
+# only spoken of.
+_THOUGHT = re.compile(
+    r"(?P<begins>(?<![^\n.!?:>])[ \t]*)?"
+    r"(?P<tag><(?P<ends>/)?(?:think|thinking|thought|reasoning)>|\[(?P<over>/)?THINK\])",
+    re.IGNORECASE,
+)
 
 
 class Spend(Record, frozen=True, gc=False):
@@ -60,6 +68,7 @@ class Caller:
         self._store = store
         self._budget = budget
         self._answered = False
+        self._failed = 0  # calls since the last answer
 
     async def __call__(self, request: Request) -> Reply:
         """Return the kept reply, or get one and keep it before returning.
@@ -91,18 +100,20 @@ class Caller:
             async with self._own, self._paying(request) as charge, self.limit as sent:
                 try:
                     reply = await self.backend.complete(request)
-                except TransientError as error:
+                except CallFailedError as error:
                     if error.paid:
                         charge(Usage())
+                    if not isinstance(error, TransientError):
+                        self._lost(error)
                     tries += 1
                     faults += not error.wait
-                    self._give_up(error, faults, time.monotonic() - began)
+                    self._give_up(error, faults, time.monotonic() - max(began, self.limit.answered_at))
                     pause = _pause(tries, error.after)
                     if error.wait:
                         self.limit.overloaded(sent, pause)
                 else:
                     charge(reply.usage)
-                    self._answered = True
+                    self._answered, self._failed = True, 0
                     self.limit.answered()
                     return reply
             await asyncio.sleep(pause)
@@ -110,12 +121,25 @@ class Caller:
     def _paying(self, request: Request) -> AbstractAsyncContextManager[Callable[[Usage], None]]:
         return self._budget.reserved(request) if self._budget else nullcontext(lambda _: None)
 
-    def _give_up(self, error: TransientError, faults: int, seconds: float) -> None:
-        """Raise where another try is of no use: a run whose server was never reached stops."""
-        if error.unreached and not self._answered and faults >= _TRIES_UNREACHED:
-            raise BackendError(f"{error}; check the address and that the server is up.") from None
-        if faults >= _TRIES or seconds > _SECONDS:
-            raise CallFailedError(f"{error}, after {seconds:.0f} s of trying") from None
+    def _give_up(self, error: TransientError, faults: int, silent: float) -> None:
+        """Raise where another try is of no use, for this call or, where the server is wrong or down, for all.
+
+        `silent` is for how long nothing was answered, to this call or another: where others are answered, a
+        call that is asked to wait has only to wait its turn.
+        """
+        if 0 < error.stops_after <= faults and not self._answered:
+            raise BackendError(f"{error}.") from None
+        if not error.wait and self.limit.failed():
+            raise BackendError(f"{error}; nothing was answered for {silent:.0f} s; {_KEPT}") from None
+        if faults >= _TRIES or silent > _WAITING * self.limit.patience:
+            self._lost(CallFailedError(f"{error}, after {faults or 'many'} tries"))
+
+    def _lost(self, error: CallFailedError) -> NoReturn:
+        """Raise a call's lasting failure; after many in a row, that of all calls."""
+        self._failed += 1
+        if self._failed >= _FAILED:
+            raise BackendError(f"{error}; the last {self._failed} calls all failed; {_KEPT}") from None
+        raise error from None
 
     def _decoded(self, kept: bytes) -> Reply:
         try:
@@ -142,16 +166,30 @@ def _pause(tries: int, after: float | None) -> float:
 def without_thoughts(reply: Reply) -> Reply:
     """Return a reply without the reasoning that open models write before their answer.
 
-    Chat templates may open the block in the prompt, so what counts is its end; a block that was cut off
-    before its end leaves no answer.
+    A block begins at the start of a line or after a sentence; chat templates may open it in the prompt, so
+    an end without a beginning counts, too. The answer is what follows the last block, or else what stands
+    before it; a block without an end leaves no answer after it. In a reply that is JSON, or code, such a tag
+    is a quotation.
     """
     text = reply.text.lstrip()
-    thoughts, end, answer = text.partition(_THOUGHTS_END)
-    if end and "<think>" not in thoughts.removeprefix("<think>"):
-        return msgspec.structs.replace(reply, text=answer.lstrip())
-    if text.startswith("<think>") and reply.stop == "length":
-        return msgspec.structs.replace(reply, text="")
-    return reply
+    if text.startswith(("{", "```")) or not _THOUGHT.search(text):
+        return reply
+    pieces: list[str] = []
+    start, inside, spoken_of = 0, False, False
+    for found in _THOUGHT.finditer(text):
+        if found["ends"] or found["over"]:
+            if inside or not spoken_of:
+                start, inside = found.end(), False
+            spoken_of = False
+        elif not inside and found["begins"] is not None:
+            pieces.append(text[start : found.start("tag")])
+            inside = True
+        elif not inside:
+            spoken_of = True
+    if not inside:
+        pieces.append(text[start:])
+    answer = next((piece.strip() for piece in reversed(pieces) if piece.strip()), "")
+    return reply if answer == text.strip() else msgspec.structs.replace(reply, text=answer)
 
 
 def call_key(identity: dict[str, str], request: Request) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -35,16 +37,26 @@ class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models: dict[str, PRICE]
 
 
-def read_prices(path: Path = TABLE) -> tuple[str, dict[str, Price]]:
-    """Return the date of a price table and its prices by model name."""
-    given = read_yaml(path, "price table", "'date: 2025-08-15'")
+class Prices(Record, frozen=True, gc=False):
+    """A price table; the names in a user's own hold at every address."""
+
+    date: str = ""
+    models: Mapping[str, Price] = MappingProxyType({})
+    own: bool = False
+
+
+def read_prices(path: Path | None = None) -> Prices:
+    """Read a user's price table, or the package's where none is given; raises BadInputError."""
+    place = path or TABLE
+    given = read_yaml(place, "price table", "'date: 2025-08-15'")
     if "date" in given:  # read here, since vLLM's lm-format-enforcer stops PyYAML from reading dates
         given["date"] = str(given["date"])
     try:
         found = msgspec.convert(given, _Table)
     except msgspec.ValidationError as error:
-        raise BadInputError(f"The prices {path} are not as in {TABLE}: {error}.") from None
-    return found.date.isoformat(), {name: parse_price(price) for name, price in found.models.items()}
+        raise BadInputError(f"The prices {place} are not as in {TABLE}: {error}.") from None
+    models = {name: parse_price(price) for name, price in found.models.items()}
+    return Prices(found.date.isoformat(), models, path is not None)
 
 
 def parse_price(given: str) -> Price:
@@ -53,23 +65,43 @@ def parse_price(given: str) -> Price:
     return Price(float(per_input), float(per_output))
 
 
-def price_of(model: ModelSpec, table: dict[str, Price]) -> Price | None:
-    """Return a model's price: its own setting, or the table's where it is asked at its maker's address.
+def price_of(model: ModelSpec, table: Prices) -> Price | None:
+    """Return a model's price: its own setting, or the table's, whose names may be `model` or `backend/model`.
 
-    The table's name may be `model` or `backend/model`; engines in this process cost nothing.
+    The package's table holds for a model at its maker's address; engines in this process cost nothing.
     """
     kind, _, name = model.model.partition("/")
     if model.price:
         return parse_price(model.price)
-    if kind != "openai":
-        return Price(0.0, 0.0)
-    return table.get(model.model) or (None if model.base_url else table.get(name))
+    if model.model in table.models or kind != "openai":
+        return table.models.get(model.model, Price(0.0, 0.0))
+    return table.models.get(name) if table.own or not model.base_url else None
 
 
-def run_prices(spec: RunSpec, table: dict[str, Price]) -> tuple[Price | None, Price | None]:
+def run_prices(spec: RunSpec, table: Prices) -> tuple[Price | None, Price | None]:
     """Return the prices of a run's student and of its judges; None where unknown, or where judges' differ."""
     judges = {price_of(judge, table) for judge in spec.judges if judge.model != "rules"} or {Price(0.0, 0.0)}
     return price_of(spec.student, table), judges.pop() if len(judges) == 1 else None
+
+
+def priced(spec: RunSpec, table: Prices) -> RunSpec:
+    """Return a spec with the prices of a user's own table in it, so that all who read the run know them."""
+
+    def known(model: ModelSpec) -> ModelSpec:
+        price = price_of(model, table)
+        if model.price or not price or price == Price(0.0, 0.0):
+            return model
+        both = "/".join(format(Decimal(str(dollars)), "f") for dollars in (price.input, price.output))
+        return msgspec.structs.replace(model, price=both)
+
+    if not table.own:
+        return spec
+    return msgspec.structs.replace(
+        spec,
+        student=known(spec.student),
+        judge=known(spec.judge) if spec.judge else None,
+        panel=tuple(known(judge) for judge in spec.panel),
+    )
 
 
 def tokens(request: Request) -> int:
@@ -150,7 +182,7 @@ class Money(msgspec.Struct, frozen=True):
     """What may be spent now, and the price table that tells."""
 
     most: float | None = None  # US dollars
-    prices: dict[str, Price] = {}
+    prices: Prices = Prices()
 
     def budgets(self, models: Sequence[ModelSpec | None]) -> list[Budget | None]:
         """Return budgets with one purse for the models that cost; BadInputError for an unknown price."""

@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skillmix_eval.backends._local import weights
 from skillmix_eval.calls import call_key, without_thoughts
 from skillmix_eval.errors import BudgetError
-from skillmix_eval.prices import TABLE, Budget, Price, price_of, read_prices
+from skillmix_eval.prices import Budget, Price, price_of, read_prices
 from skillmix_eval.records import Message, Reply, Request, Usage
 from skillmix_eval.spec import ModelSpec
 
-from .server import Call, Server, one_sentence, run_files, run_options, skillmix
+from .server import JUDGE, STUDENT, Call, Server, one_sentence, run_files, run_options, skillmix
 
 REQUEST = Request(
     (Message("user", "Write."),), temperature=0.5, top_p=0.9, max_tokens=9, seed=1, schema={"a": 1}
@@ -38,6 +39,27 @@ def test_another_request_has_another_key(field: str) -> None:
 def test_another_model_has_another_key(field: str) -> None:
     """Whatever of a model can change the reply is part of the key, so no model gets another's answer."""
     assert call_key({**IDENTITY, field: "other"}, REQUEST) != call_key(IDENTITY, REQUEST)
+
+
+@pytest.mark.parametrize("name", ["config.json", "merges.txt", "vocab.txt", "code.py", "w.gguf", "w.pth"])
+def test_other_weights_have_another_key(tmp_path: Path, name: str) -> None:
+    """Whatever file of a model can change its replies is in its hash, and a file can be a model."""
+    for file in ("config.json", name):
+        (tmp_path / file).write_text("{}")
+    before = weights(str(tmp_path)), weights(str(tmp_path / name))
+    (tmp_path / name).write_text("{ }")
+    after = weights(str(tmp_path)), weights(str(tmp_path / name))
+    assert not set(before) & set(after)
+
+
+def test_files_that_change_no_reply(tmp_path: Path) -> None:
+    """Files that a loader leaves aside do not count: notes, other weights beside safetensors."""
+    (tmp_path / "model.safetensors").write_text("w")
+    (tmp_path / "tokenizer.json").write_text("{}")
+    before = weights(str(tmp_path))
+    for name in ("README.md", "merges.txt", "consolidated.pth"):
+        (tmp_path / name).write_text("x")
+    assert weights(str(tmp_path)) == before
 
 
 def test_a_fifth_of_faults_leaves_no_trace(tmp_path: Path) -> None:
@@ -69,6 +91,7 @@ def test_too_many_failures(tmp_path: Path) -> None:
         done = skillmix("run", *options, cwd=tmp_path)
         assert done.code == 3
         assert "4 of 4 texts could not be had or graded, more than --max-failed 5%" in done.err
+        assert "(most often, 4 times: http" in done.err
         assert skillmix("run", *options, "--max-failed", "100%", cwd=tmp_path).code == 0
 
 
@@ -174,12 +197,27 @@ def test_tokens_that_nobody_tells_are_told_of(tmp_path: Path) -> None:
 
 def test_whose_price_it_is() -> None:
     """An own price wins; the table holds at the maker's address only; an engine here costs nothing."""
-    date, table = read_prices(TABLE)
-    assert date.startswith("20")
+    table = read_prices()
+    assert table.date.startswith("20")
     assert price_of(ModelSpec(model="openai/gpt-4o", price="1/2"), table) == Price(1, 2)
-    assert price_of(ModelSpec(model="openai/gpt-4o"), table) == table["gpt-4o"]
+    assert price_of(ModelSpec(model="openai/gpt-4o"), table) == table.models["gpt-4o"]
     assert price_of(ModelSpec(model="openai/gpt-4o", base_url="http://a/v1"), table) is None
     assert price_of(ModelSpec(model="embedded"), table) == Price(0, 0)
+
+
+def test_a_users_own_prices(tmp_path: Path) -> None:
+    """The names in a user's table hold at every address, and the page counts anchors with the same prices."""
+    table = f"date: 2026-11-01\nmodels: {{{STUDENT}: 1000/1000, openai/{JUDGE}: 1000/1000}}\n"
+    (tmp_path / "mine.yaml").write_text(table)
+    with Server() as server:
+        options = [*run_options(server, tmp_path), "-k", 2, "-n", 5, "--anchors", 6, "--out", "run", "--json"]
+        done = skillmix("run", *options, "--prices", "mine.yaml", cwd=tmp_path)
+    assert done.code in (0, 3), done.err
+    paid = done.json["spend"]["judge"]["paid"]
+    dollars = (paid["input"] + paid["output"]) / 1000
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert f"Cost of the judge at $1000/1000 a million: ${dollars:.2f}" in page
+    assert "Cost of the student at $1000/1000 a million" in page
 
 
 @pytest.mark.parametrize(
@@ -189,6 +227,14 @@ def test_whose_price_it_is() -> None:
         ("So it is.</think>A hem.", "A hem."),
         ("A hem.", "A hem."),
         ("A <think> hem </think> here.", "A <think> hem </think> here."),
+        ("<think>Hm.</think><think>So?</think>A hem.", "A hem."),
+        ("<thinking>Hm.</thinking>A hem.", "A hem."),
+        ("[THINK]Hm.[/THINK]A hem.", "A hem."),
+        ("Okay. <think>Hm.</think>A hem.", "A hem."),
+        ("Okay.\n<think>Hm.</think>\nA hem.", "A hem."),
+        ("A hem.\n<think>Was it good?</think>", "A hem."),
+        ("<think>Hm, a hem", ""),
+        ('{"quote": "A </think> hem."}', '{"quote": "A </think> hem."}'),
     ],
 )
 def test_thoughts_are_split_off(written: str, answer: str) -> None:
@@ -217,6 +263,7 @@ def test_a_damaged_store(tmp_path: Path) -> None:
         with connection:
             connection.execute("UPDATE calls SET value = X'00FF'")
         connection.close()
-        done = skillmix("run", *options, cwd=tmp_path)
-    assert done.code == 1
-    one_sentence(done, "s.sqlite", "cannot be read")
+        for more in ([], ["--dry-run"]):
+            done = skillmix("run", *options, *more, cwd=tmp_path)
+            assert done.code == 1
+            one_sentence(done, "s.sqlite", "cannot be read")
