@@ -44,6 +44,10 @@ class FileBackend(Backend, Protocol):
         """Read the answer to a body; raises what `complete` raises."""
         ...
 
+    def clean(self, words: str) -> str:
+        """Return what the server said on one line, without secrets."""
+        ...
+
     def client(self) -> Any:
         """Return a client of the openai package for this endpoint."""
         ...
@@ -173,6 +177,9 @@ class BatchBackend:
 
     async def _followed_up(self, file: str, batch_id: str, keys: Sequence[str]) -> None:
         """Wait for a batch, keep all its answers, and hand out those that are waited for."""
+        for key in keys:  # of an earlier run's batch: as this one would send it
+            if (call := self._calls.get(key)) and not call.sent:
+                self._calls[key] = call._replace(sent=self._backend.line(call.request))
         try:
             batch = await self._over(batch_id)
             found = await self._results(batch)
@@ -183,7 +190,11 @@ class BatchBackend:
         if batch.status == "failed":
             self._ledger.forget(file)
             why = "; ".join(str(e.message) for e in (batch.errors and batch.errors.data) or ()) or "no reason"
-            raise BackendError(f"{self._where} refuses the batch {batch_id}: {' '.join(why.split())[:300]}.")
+            raise BackendError(f"{self._where} refuses the batch {batch_id}: {self._backend.clean(why)}.")
+        refused = [e for e in found.values() if isinstance(e, TransientError) and e.stops_after]
+        if refused and len(refused) == len(found):
+            self._ledger.forget(file)
+            raise BackendError(f"{refused[0]}.")
         kept = [(k, msgspec.json.encode(r)) for k, r in found.items() if isinstance(r, Reply)]
         await asyncio.gather(*(self._store.put(key, value) for key, value in kept))
         self._ledger.forget(file)
@@ -238,7 +249,7 @@ class BatchBackend:
         call = self._calls.get(line.custom_id)
         where = line.response
         if where is None or not where.status_code:
-            said = bytes(line.error).decode(errors="replace")[:300]
+            said = self._backend.clean(bytes(line.error).decode(errors="replace"))
             return TransientError(f"{self._where} did not answer it: {said}")
         empty = bytes(where.body) in (b"", b"null")
         content = bytes(line.error if empty else where.body)
@@ -268,7 +279,7 @@ class BatchBackend:
         if status in (404, 405):
             return _GoneError(f"{self._where} has no batches (/v1/files, /v1/batches); leave --batch out.")
         if status is None:
-            why = " ".join(str(error.__cause__ or error).split())[:200]
+            why = self._backend.clean(str(error.__cause__ or error))
             return BackendError(
                 f"{self._where} cannot be reached for its batches ({why}); those under way are noted: run "
                 "the same command again to go on."

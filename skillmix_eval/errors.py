@@ -40,21 +40,34 @@ class StoreError(SkillMixError):
 
 
 class CallFailedError(SkillMixError):
-    """One call failed after its retries; the pipeline turns it into a record with status `failed`."""
+    """One call failed after its retries; the pipeline turns it into a record with status `failed`.
+
+    `paid` tells that it may be on the bill.
+    """
+
+    def __init__(self, said: str, *, paid: bool = False) -> None:
+        super().__init__(said)
+        self.paid = paid
 
 
 class TransientError(CallFailedError):
     """One call failed in a way that can heal: `Caller` repeats it.
 
     `wait` tells that the endpoint asks for fewer calls (its limit shrinks), `after` the seconds that it asks
-    for, `unreached` that no connection came about.
+    for, `stops_after` the tries after which the run stops where no call was ever answered (0: never).
     """
 
     def __init__(
-        self, said: str, *, wait: bool = False, after: float | None = None, unreached: bool = False
+        self,
+        said: str,
+        *,
+        wait: bool = False,
+        after: float | None = None,
+        stops_after: int = 0,
+        paid: bool = False,
     ) -> None:
-        super().__init__(said)
-        self.wait, self.after, self.unreached = wait, after, unreached
+        super().__init__(said, paid=paid)
+        self.wait, self.after, self.stops_after = wait, after, stops_after
 
 
 class IncompleteError(SkillMixError):

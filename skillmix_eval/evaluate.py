@@ -27,10 +27,10 @@ from .limits import Limit
 from .page import RunReport, run_page
 from .pipeline import Job, Judge, Plan, jobs_for
 from .plugins import load_backend, load_graders, load_style
-from .prices import Budget, Money, Price, read_prices, run_prices
-from .records import Question, Sample
+from .prices import Budget, Money, read_prices, run_prices
+from .records import Question, Sample, Usage
 from .runs import Run, RunInfo, StoredRun
-from .spec import ModelSpec, Protocol, RunSpec, label, make_spec, write_spec
+from .spec import CONNECTIONS, ModelSpec, Protocol, RunSpec, label, make_spec, write_spec
 from .stages.agreement import agreements
 from .stages.imitation import Assumption, assumed_of, beyond_imitation
 from .stages.profile import profile
@@ -88,15 +88,18 @@ class Models(msgspec.Struct, frozen=True):
     judges: tuple[Backend | None, ...]  # one for each grader; None where code grades
 
 
-def load_models(setting: Setting, student: bool = True) -> Models:
-    """Load what the spec names; raises BadInputError or BackendError for an unknown name or missing key."""
+def load_models(setting: Setting, student: bool = True, asked: bool = True) -> Models:
+    """Load what the spec names; raises BadInputError or BackendError for an unknown name or missing key.
+
+    Models that are not to be `asked`, only looked at, need no key.
+    """
     spec = setting.spec
     graders = load_graders(spec, setting.domain, setting.protocol)
-    judges = tuple(load_backend(j) if j.model != "rules" else None for j in spec.judges) or (None,)
+    judges = tuple(load_backend(j, asked) if j.model != "rules" else None for j in spec.judges) or (None,)
     for grader, judge, backend in zip(graders, spec.judges, judges, strict=False):
         if backend:
             grader.fingerprint += _beyond_its_name(judge, backend.identity)
-    return Models(graders, load_backend(spec.student) if student else None, judges)
+    return Models(graders, load_backend(spec.student, asked) if student else None, judges)
 
 
 def _beyond_its_name(judge: ModelSpec, identity: Mapping[str, str]) -> str:
@@ -220,19 +223,25 @@ def _callers(setting: Setting, models: Models, store: Store | None) -> list[Call
     backends = (models.student, *models.judges)
     specs = (spec.student, *(spec.judges or (None,)))
     most: dict[str, int] = {}
-    for backend in (b for b in backends if b and not isinstance(b, BatchBackend)):
-        endpoint = backend.identity.get("endpoint", "")
-        most[endpoint] = most.get(endpoint, 0) + backend.limit
-    limits = {endpoint: Limit(many) for endpoint, many in most.items() if endpoint}
+    for backend, model in zip(backends, specs, strict=True):
+        if backend and model and not isinstance(backend, BatchBackend):
+            endpoint = backend.identity.get("endpoint", "")
+            most[endpoint] = most.get(endpoint, 0) + (model.max_connections or 0)
+    limits = {endpoint: Limit(many or CONNECTIONS) for endpoint, many in most.items() if endpoint}
     budgets = money.budgets([s if b else None for b, s in zip(backends, specs, strict=True)])
 
-    def caller(backend: Backend, budget: Budget | None) -> Caller:
+    def caller(backend: Backend, budget: Budget | None, model: ModelSpec | None) -> Caller:
+        if budget and isinstance(backend, BatchBackend) and model and not model.max_tokens:
+            raise BadInputError(
+                "--batch with --max-cost needs --max-tokens (for the judge --judge-max-tokens): a batch is "
+                "sent as a whole, before the length of any reply is known."
+            )
         shared = limits.get(backend.identity.get("endpoint", ""))
         own = Limit(backend.limit, adaptive=False) if isinstance(backend, BatchBackend) else shared
         return Caller(backend, store, own, budget)
 
-    pairs = zip(backends, budgets, strict=True)
-    return [caller(backend, budget) if backend else None for backend, budget in pairs]
+    parts = zip(backends, budgets, specs, strict=True)
+    return [caller(backend, budget, model) if backend else None for backend, budget, model in parts]
 
 
 def by_batch(models: Models, store: Store, say: Callable[[str], None]) -> Models:
@@ -352,16 +361,21 @@ def report_page(run: Run | StoredRun, figures: Figures, show_private: bool = Fal
     return run_page(shown)
 
 
-def cost_lines(spec: RunSpec, figures: Figures, prices: dict[str, Price] | None = None) -> list[str]:
+def cost_lines(spec: RunSpec, figures: Figures) -> list[str]:
     """Return what each model's tokens cost, where its price is known; list prices, not a bill."""
-    table = read_prices()[1] if prices is None else prices
-    lines = []
-    for role, price in zip(("student", "judge"), run_prices(spec, table), strict=True):
-        used = figures.usage.get(role)
-        if used and price and (price.input or price.output):
+    table, lines = read_prices(), []
+    models = {"student": (spec.student,), "judge": spec.judges}
+    for role, price in zip(models, run_prices(spec, table), strict=True):
+        used = figures.usage.get(role, Usage())
+        along = figures.anchors.usage if figures.anchors and role == "judge" else Usage()
+        if used + along != Usage() and price and (price.input or price.output):
+            used += along
             tokens = f"{used.input:,} tokens in, {used.output:,} out"
+            tokens += ", texts of known grade among them" if along != Usage() else ""
             rate = f"{price.input:g}/{price.output:g}"
-            lines.append(f"Cost of the {role} at ${rate} a million: ${price.of(used):.2f} ({tokens}).")
+            listed = "" if all(m.price for m in models[role]) else f", list price of {table.date}"
+            dollars = f"${price.of(used):.2f}"
+            lines.append(f"Cost of the {role} at ${rate} a million{listed}: {dollars} ({tokens}).")
     return lines
 
 

@@ -1,92 +1,140 @@
-"""What a run would ask for at most, in calls, tokens and dollars, before anything is asked."""
+"""What a run would ask for, in calls, tokens and dollars, before anything is asked.
+
+Samples live as in a run, but their calls go to a `_Looker`, which asks nobody: it gives what the store holds
+and counts the rest.
+"""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
 import msgspec
 
-from .calls import call_key, without_thoughts
+from .anchors import anchors
+from .calls import Caller
+from .errors import CallFailedError
 from .evaluate import Models, Setting
-from .pipeline import jobs_for
-from .prices import Price, price_of
-from .records import Question, Reply, Request, Text, TextStatus, Usage
-from .stages.prompt import draft_request, refine_request
+from .interfaces import Backend
+from .pipeline import Job, Judge, Plan, answer, jobs_for
+from .prices import price_of
+from .records import Reply, Request, Usage
 from .store import Store
 
 _LOOKED_AT = 200  # texts from which lengths are taken
+_LOOKED_UP = 5_000  # texts whose calls are looked for in the store
 _CHARACTERS = 4.0  # per token, as in English
 _TEXT = 80  # tokens of a text, where the store holds none of this run
 _VERDICT = 60  # tokens of one rubric item's reason and quote
 
 
 class Foreseen(msgspec.Struct, frozen=True):
-    """What a run would ask for at most; tokens are estimates, and dollars None where a price is unknown."""
+    """What a run would ask for; tokens and dollars are estimates, for what the store does not hold."""
 
     questions: int
     texts: int
-    student_calls: int
+    student_calls: int  # at most, those that the store holds among them
     judge_calls: int  # those on anchors among them
     anchors: int
-    drafts_stored: int
+    student_stored: int
+    judge_stored: int
     tokens: dict[str, Usage]
-    dollars: float | None
-    text_tokens: str  # where the length of a text was taken from
+    dollars: float | None  # None where a price is unknown
+    text_length: str  # where it was taken from
+    verdict_length: str
 
 
-def foresee(setting: Setting, models: Models, store: Store | None, prices: dict[str, Price]) -> Foreseen:
-    """Count the calls that a run needs and estimate their tokens; makes none."""
+class _Length(NamedTuple):
+    """What a reply is like: its tokens, and how many characters of it others read."""
+
+    tokens: int
+    characters: int
+    source: str = "a guess"
+
+
+class _Looker(Caller):
+    """Gives the replies that the store holds; counts the calls that would be paid, and makes no call."""
+
+    def __init__(self, backend: Backend, store: Store | None, length: _Length, writes: bool) -> None:
+        super().__init__(backend, store)
+        self._length, self._writes = length, writes
+        self.stored: list[_Length] = []
+        self.used = Usage()
+
+    async def __call__(self, request: Request) -> Reply:
+        """Return the kept reply, or a student's of the usual length; raises CallFailedError for a judge's."""
+        if kept := self.kept(request):
+            characters = len(kept.text)
+            tokens = kept.usage.output or round(characters / _CHARACTERS)
+            self.stored.append(_Length(tokens, characters))
+            return kept
+        self.used += Usage(_tokens(request), self._length.tokens)
+        if not self._writes:
+            raise CallFailedError("nobody is asked")
+        return Reply("x" * self._length.characters)
+
+    @property
+    def length(self) -> _Length:
+        """Return the mean length of the stored replies, the guess where there is none."""
+        if not (n := len(self.stored)):
+            return self._length
+        tokens = round(sum(found.tokens for found in self.stored) / n)
+        characters = round(sum(found.characters for found in self.stored) / n)
+        return _Length(tokens, characters, f"{n:,} stored replies")
+
+
+def foresee(setting: Setting, models: Models, store: Store | None) -> Foreseen:
+    """Estimate what a run would ask for and cost now; asks nobody."""
     spec, protocol, texts = setting.spec, setting.protocol, setting.texts
-    stored, lengths, student, judge = 0, [], Usage(), Usage()
-    jobs = list(jobs_for(setting.questions(), protocol.texts))
-    looked_at = jobs[:: max(1, len(jobs) // _LOOKED_AT)]
-    for job in jobs if store else ():
-        reply = _kept(models, store, draft_request(job.question, job.index, setting.draft, spec.student))
-        stored += reply is not None
-        lengths += [reply.usage.output] if reply and reply.usage.output else []
-    length = round(sum(lengths) / len(lengths)) if lengths else _TEXT
-    for job in looked_at:
-        student += _writing(setting, job.question, job.index, length)
-        judge += _grading(models, job.question, job.index, length)
-    graders = sum(j is not None for j in models.judges)
-    graded = texts + (anchors := spec.anchors if graders else 0)
-    judge = _scaled(judge, graded * protocol.gradings / max(1, len(looked_at)))
-    tokens = {"student": _scaled(student, texts / max(1, len(looked_at))), "judge": judge}
-    found = [(price_of(spec.student, prices), tokens["student"])]
-    for model in (m for m in spec.judges if m.model != "rules"):
-        found.append((price_of(model, prices), _scaled(tokens["judge"], 1 / graders)))
+    judges = [model for model in spec.judges if model.model != "rules"]
+    known = [a.job for a in anchors(spec, spec.anchors)] if spec.anchors and judges else []
+    step = max(1, texts // (_LOOKED_UP if store else _LOOKED_AT))
+    jobs = list(jobs_for(setting.questions(), protocol.texts))[::step]
+    verdict = round(_VERDICT * (sum(spec.k) / len(spec.k) + 3))
+    guesses = [_Length(_TEXT, round(_TEXT * _CHARACTERS)), *(_Length(verdict, 0) for _ in judges)]
+    sampled = jobs[:: max(1, len(jobs) // _LOOKED_AT)]
+    lengths = [looker.length for looker in _look(setting, models, store, guesses, [*known, *sampled])]
+    along = _look(setting, models, store, lengths, known)
+    found = _look(setting, models, store, lengths, jobs)
+    scale = texts / len(jobs)
+    used = [a.used + _scaled(f.used, scale) for a, f in zip(along, found, strict=True)]
+    stored = [len(a.stored) + round(len(f.stored) * scale) for a, f in zip(along, found, strict=True)]
+    prices = [price_of(model, setting.money.prices) for model in (spec.student, *judges)]
     return Foreseen(
         questions=texts // protocol.texts,
         texts=texts,
         student_calls=texts * (2 if protocol.refine else 1),
-        judge_calls=graded * protocol.gradings * graders,
-        anchors=anchors,
-        drafts_stored=stored,
-        tokens=tokens,
-        dollars=None if any(p is None for p, _ in found) else sum(p.of(used) for p, used in found if p),
-        text_tokens=f"{len(lengths)} stored replies" if lengths else "a guess",
+        judge_calls=(texts + len(known)) * protocol.gradings * len(judges),
+        anchors=len(known),
+        student_stored=stored[0],
+        judge_stored=sum(stored[1:]),
+        tokens={"student": used[0], "judge": sum(used[1:], Usage())},
+        dollars=None
+        if any(price is None for price in prices)
+        else sum(price.of(u) for price, u in zip(prices, used, strict=True) if price),
+        text_length=lengths[0].source,
+        verdict_length=lengths[1].source if judges else "",
     )
 
 
-def _kept(models: Models, store: Store | None, request: Request) -> Reply | None:
+def _look(
+    setting: Setting, models: Models, store: Store | None, lengths: Sequence[_Length], jobs: Iterable[Job]
+) -> list[_Looker]:
+    """Take jobs through a sample's life and return who was asked: the student, then the judges."""
     assert models.student is not None  # noqa: S101  only what asks a student is foreseen
-    kept = store.get(call_key(models.student.identity, request)) if store else None
-    return without_thoughts(msgspec.json.decode(kept, type=Reply)) if kept else None
+    student = _Looker(models.student, store, lengths[0], writes=True)
+    left = iter(lengths[1:])
+    asks = [_Looker(b, store, next(left), writes=False) if b else None for b in models.judges]
+    panel = tuple(Judge(grader, ask) for grader, ask in zip(models.graders, asks, strict=True))
+    plan = Plan(setting.protocol, setting.spec.student, setting.draft, setting.refine, panel, student)
 
+    async def walk() -> None:
+        for job in jobs:
+            await answer(plan, job)
 
-def _writing(setting: Setting, question: Question, index: int, length: int) -> Usage:
-    """Return about the tokens of one text: of its draft and, where there is one, of the second turn."""
-    first = draft_request(question, index, setting.draft, setting.spec.student)
-    used = Usage(_tokens(first), length)
-    if setting.refine:
-        words = "x" * int(length * _CHARACTERS)
-        used += Usage(_tokens(refine_request(first, words, words, setting.refine)), length)
-    return used
-
-
-def _grading(models: Models, question: Question, index: int, length: int) -> Usage:
-    """Return about the tokens of grading a text once, by every judge."""
-    text = Text(question.id, index, "x" * int(length * _CHARACTERS), TextStatus.OK)
-    asked = (grader.ask(question, text, 0) for grader in models.graders)
-    return sum((Usage(_tokens(r), _VERDICT * (question.k + 3)) for r in asked if r), Usage())
+    asyncio.run(walk())
+    return [student, *(ask for ask in asks if ask)]
 
 
 def _tokens(request: Request) -> int:

@@ -37,8 +37,10 @@ from inspect_ai.scorer import (
 )
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 from inspect_ai.util import JSONSchema
+from rich.markup import escape
 
 from .calls import without_thoughts
+from .errors import SkillMixError
 from .evaluate import Setting, prepare
 from .figures import METRICS
 from .plugins import load_graders
@@ -56,20 +58,20 @@ _STUDENT = ModelSpec(model="inspect/model")
 
 
 @task
-def devices(k: str | int = "1-5", n: int = 100, seed: int = 0, split: str = "all") -> Task:
+def devices(k: str | int | list[int] = "1-5", n: int = 100, seed: int = 0, split: str = "all") -> Task:
     """Rhetorical and logical figures that code verifies; no judge, no cost of grading."""
     return _task({"domain": "devices", "k": k, "n": n, "seed": seed, "split": split})
 
 
 @task
-def strings(k: str | int = "1-4", n: int = 100, seed: int = 0, split: str = "all") -> Task:
+def strings(k: str | int | list[int] = "1-4", n: int = 100, seed: int = 0, split: str = "all") -> Task:
     """Functions on strings composed k deep, graded to the letter."""
     return _task({"domain": "strings", "k": k, "n": n, "seed": seed, "split": split})
 
 
 @task
 def language(
-    k: str | int = 3, n: int = 100, seed: int = 0, split: str = "all", protocol: str = "standard"
+    k: str | int | list[int] = 3, n: int = 100, seed: int = 0, split: str = "all", protocol: str = "standard"
 ) -> Task:
     """SKILL-MIX proper, graded by the model role `grader`."""
     asked = {"domain": "language", "k": k, "n": n, "seed": seed, "split": split, "protocol": protocol}
@@ -77,7 +79,12 @@ def language(
 
 
 def _task(settings: dict[str, Any]) -> Task:
-    setting = prepare(make_spec({k: str(v) if k == "k" else v for k, v in settings.items()}))
+    ks = settings["k"]  # -T k=1,3 comes as a list
+    settings["k"] = ",".join(map(str, ks)) if isinstance(ks, list | tuple) else str(ks)
+    try:
+        setting = prepare(make_spec(settings, "-T"))
+    except SkillMixError as error:
+        raise _without_traceback(error) from None
     questions = {q.id: q for q in setting.questions()}
     samples = [
         Sample(
@@ -93,6 +100,16 @@ def _task(settings: dict[str, Any]) -> Task:
         scorer=rubric(setting, questions),
         epochs=Epochs(setting.protocol.texts, over_texts(setting.protocol.reduce)),
     )
+
+
+def _without_traceback(error: SkillMixError) -> Exception:
+    """Return the error that Inspect shows as one sentence, where this version of it has one."""
+    try:
+        from inspect_ai._util.error import PrerequisiteError
+    except ImportError:
+        return error
+    shown: Exception = PrerequisiteError(escape(str(error)))
+    return shown
 
 
 @solver
@@ -135,22 +152,25 @@ def over_texts(reduce: str = "mean") -> ScoreReducer:
 
 @metric
 def figures() -> Metric:
-    """Mean and standard error over the questions with a score for each k, and the mean of the ks."""
+    """Mean and standard error over the questions with a score for each k, and of the mean of the ks."""
 
     def compute(scores: list[SampleScore]) -> dict[str, float]:
         found: dict[str, float] = {}
         ks = sorted({int((s.sample_metadata or {})["k"]) for s in scores})
         for name in (*METRICS, "coverage"):
-            means = []
+            means, errors = [], []
             for k in ks:
                 given = [s.score.as_dict()[name] for s in scores if (s.sample_metadata or {})["k"] == k]
                 of_k = estimate([float(v) for v in given if v is not None and not math.isnan(float(v))])
                 means.append(math.nan if of_k.value is None else of_k.value)
                 found[f"{name}_k{k}"] = means[-1]
                 if name != "coverage":
-                    found[f"{name}_k{k}_stderr"] = math.nan if of_k.se is None else of_k.se
+                    errors.append(math.nan if of_k.se is None else of_k.se)
+                    found[f"{name}_k{k}_stderr"] = errors[-1]
             if len(ks) > 1:
                 found[name] = sum(means) / len(means)
+            if len(ks) > 1 and errors:  # the questions of one k are none of another's
+                found[f"{name}_stderr"] = math.hypot(*errors) / len(errors)
         return found
 
     return compute

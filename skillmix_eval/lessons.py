@@ -88,6 +88,11 @@ def lessons(name: str, place: Path | None, out: Path, seed: int) -> Lessons:
 
 def teachable(name: str, place: Path | None, out: Path, seed: int) -> list[Example]:
     """Return a domain's pool at `place`, or by its teacher; BadInputError where it is empty."""
+    if name in exercises() and name not in names():
+        raise BadInputError(
+            f"'{name}' is an exercise, which draws its own texts for a new student: train it with `skillmix "
+            f"train --domain {name}` and no --pool."
+        )
     domain = load_domain(name)
     place = place or write_taught(out / "pool.jsonl", domain, _TAUGHT, seed)
     pool = read_pool(place, domain)
@@ -104,7 +109,7 @@ def first_student(name: str, out: Path, seed: int, on_step: Callable[[Step], Non
     if not found:
         return _DEVICES
     if (folder / "config.json").is_file():
-        return folder
+        return folder  # a killed primer goes on by itself: the blank of a seed is the same each time
     blank = new_student(folder.with_name("blank"), found.PIECES, seed)
     if found.PRIMED:
         rng = random.Random(f"primer {seed}")  # noqa: S311  repeatable, no secret
@@ -141,22 +146,28 @@ def _examples(found: Exercise, skill: str, many: int, kind: str) -> list[Example
 
 
 def split(pool: Sequence[Example], skills: Sequence[str], seed: int) -> Lessons:
-    """Keep some texts of each skill apart; raises BadInputError where nothing is left to train on."""
-    order, apart = random.Random(seed).sample(range(len(pool)), len(pool)), set[int]()  # noqa: S311
+    """Keep some texts of each skill apart, also from their own copies.
+
+    Skills of which nothing is left to train on are left out. Raises BadInputError where that is all.
+    """
+    order = random.Random(seed).sample(range(len(pool)), len(pool))  # noqa: S311  repeatable, no secret
     kept: dict[str, int] = defaultdict(int)
+    apart: dict[tuple[Message, ...], int] = {}  # by prompt and text: a pool may hold one twice
     for at in order:
         lacking = [s for s in pool[at].item.skills if s in skills and kept[s] < CHECKS]
-        if lacking:
-            apart.add(at)
+        if lacking and pool[at].messages not in apart:
+            apart[pool[at].messages] = at
             for skill in pool[at].item.skills:
                 kept[skill] += 1
-    left = tuple(e for i, e in enumerate(pool) if i not in apart)
+    left = tuple(e for e in pool if e.messages not in apart)
     if not left:
         raise BadInputError(
             f"The pool has {len(pool)} texts, too few to keep {CHECKS} of each skill apart; give a "
             "larger one."
         )
-    return Lessons(tuple(skills), left, tuple(e for i, e in enumerate(pool) if i in apart))
+    shown = {skill for e in left for skill in e.item.skills}
+    there = tuple(s for s in skills if s in shown)
+    return Lessons(there, left, tuple(pool[at] for at in sorted(apart.values())))
 
 
 def of_skills(found: Lessons, skills: Sequence[str], targets: Sequence[str]) -> Lessons:

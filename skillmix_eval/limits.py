@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from types import TracebackType
 
 _START = 64
+_FAULTS = 10  # in a row, without an answer between, after which an endpoint is held to be down
+_PAUSE = 2.0  # seconds between calls to an endpoint that is down
+PATIENCE = 60.0  # seconds in which a server that was restarted is back
 
 
 class Limit:
@@ -14,16 +18,23 @@ class Limit:
 
     Slow start: one more for each answer, so it doubles with each round of answers, up to `most`. After the
     first "too many requests" it halves, waits as long as the server asks, and grows by one a round (additive
-    increase, multiplicative decrease). An engine in this process has all from the start.
+    increase, multiplicative decrease). An engine in this process has all from the start. An endpoint that is
+    down is asked by one call at a time, until it answers or `patience` seconds are over.
     """
 
-    def __init__(self, most: int, adaptive: bool = True) -> None:
+    def __init__(self, most: int, adaptive: bool = True, patience: float = PATIENCE) -> None:
         self.most = most
+        self.patience = patience
+        self._faults = 0  # since the last answer
+        self._silent_since = float("inf")
         self.now = float(min(most, _START) if adaptive else most)
         self._in_flight = 0
         self._slow_start = True
         self._cut_at = float("-inf")
         self._open_at = 0.0
+        self.answered_at = float(
+            "-inf"
+        )  # when a call was last answered (time.monotonic, which event loops go by)
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def __aenter__(self) -> float:
@@ -47,6 +58,8 @@ class Limit:
 
     def answered(self) -> None:
         """Note an answer: the endpoint keeps up."""
+        self._faults, self._silent_since = 0, float("inf")
+        self.answered_at = time.monotonic()
         self.now = min(self.most, self.now + (1.0 if self._slow_start else 1.0 / self.now))
 
     def overloaded(self, began: float, seconds: float) -> None:
@@ -58,6 +71,18 @@ class Limit:
         self._open_at = max(self._open_at, now + seconds)
         if began >= self._cut_at:
             self.now, self._slow_start, self._cut_at = max(1.0, self.now / 2), False, now
+
+    def failed(self) -> bool:
+        """Note a call that came to nothing; True where the endpoint is down for good."""
+        now = time.monotonic()
+        self._faults += 1
+        self._silent_since = min(self._silent_since, now)
+        if self._faults < _FAULTS:
+            return False
+        self.now, self._slow_start = 1.0, True
+        self._open_at = max(self._open_at, now + min(_PAUSE, self.patience / 4))
+        # what is still in flight may yet be answered
+        return now - self._silent_since > self.patience and self._in_flight <= 1
 
     def _wake(self) -> None:
         free = int(self.now) - self._in_flight

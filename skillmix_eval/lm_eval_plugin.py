@@ -23,7 +23,7 @@ from .errors import BadInputError
 from .evaluate import Setting, load_models, prepare
 from .lm_eval_grading import BatchGrader, mean, process_results, standard_error
 from .lm_eval_model import SkillMixLM, mark
-from .lm_eval_settings import STUDENT, task_spec
+from .lm_eval_settings import STUDENT, say_once, task_spec
 from .lm_eval_texts import by_judge, second_turn
 from .stages.prompt import draft_request
 from .store import Store
@@ -88,14 +88,14 @@ class SkillMixTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval has no ty
         if not self._only_texts:
             self._check_judge()
         if given.get("cache_requests"):
-            _say_once("--cache_requests is ignored: lm-eval's key does not hold the questions' seed.")
+            say_once("--cache_requests is ignored: lm-eval's key does not hold the questions' seed.")
             given["cache_requests"] = False
         if not given.get("apply_chat_template"):
-            _say_once(
+            say_once(
                 "No chat template is applied; where the model is a chat model, add --apply_chat_template."
             )
         elif not _has_chat_template(apply):
-            _say_once("The model's tokenizer has no chat template, so the prompts go to it as plain text.")
+            say_once("The model's tokenizer has no chat template, so the prompts go to it as plain text.")
             given |= {"apply_chat_template": False, "chat_template": None, "fewshot_as_multiturn": False}
         super().build_all_requests(**given)
 
@@ -106,7 +106,7 @@ class SkillMixTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval has no ty
         self._setting = prepare(task_spec(*self._asked, refine=twice))
         self._config.metadata.update(_described(self._setting))
         if not twice:
-            _say_once(
+            say_once(
                 "The skillmix tasks score drafts: lm-eval asks once per question. For draft and refine run "
                 "skillmix lm-eval --model skillmix --model_args inner=TYPE_OF_MODEL,... instead."
             )
@@ -188,11 +188,6 @@ def _warn_of_equal_texts(task: str, replies: Sequence[Sequence[str]]) -> None:
             f"{task}: all {len(replies[0])} texts of each question are the same; for others, sample with "
             "--gen_kwargs do_sample=True,temperature=0.7 (and no --use_cache)."
         )
-
-
-@functools.cache
-def _say_once(sentence: str) -> None:
-    _log.warning(sentence)
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

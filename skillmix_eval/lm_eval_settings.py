@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+import functools
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,12 +14,14 @@ import msgspec
 
 from .domain import load_domain
 from .errors import BadInputError, unknown
-from .spec import ModelSpec, RunSpec, make_spec, read_spec
+from .spec import ModelSpec, RunSpec, make_spec, option_fields, read_spec
 
 STUDENT = ModelSpec(model="lm-eval/model")
 _JUDGE = "judge_"
 _SETTINGS = set(RunSpec.__struct_fields__) - {"student", "judge"}
 _JUDGE_SETTINGS = set(ModelSpec.__struct_fields__) - {"model"}
+_NAMES = _SETTINGS | {"judge", "spec", "store"}
+_log = logging.getLogger(__name__)
 
 
 def task_spec(metadata: Mapping[str, Any], fixed: Mapping[str, Any], refine: bool = False) -> RunSpec:
@@ -25,9 +30,11 @@ def task_spec(metadata: Mapping[str, Any], fixed: Mapping[str, Any], refine: boo
     With `refine` the protocol is `standard` unless it is given; without, there are drafts alone.
 
     lm-eval mixes the model's arguments (keys among them) into `metadata`: only known names are read.
-    Raises BadInputError where metadata asks for what the task fixes, or a setting is wrong.
+    A name that is nearly one of ours is warned of. Raises BadInputError where metadata asks for what the
+    task fixes, or a setting is wrong.
     """
-    given = {name: value for name, value in metadata.items() if name in _SETTINGS}
+    _warn_of_near_misses(metadata)
+    given = {name: _number(RunSpec, name, metadata[name]) for name in metadata if name in _SETTINGS}
     for name in ("domain", "k"):
         if name in fixed and given.get(name, fixed[name]) != fixed[name]:
             raise BadInputError(
@@ -68,5 +75,30 @@ def judge_settings(metadata: Mapping[str, Any], file: Any, fixed: str | None) ->
         if name.startswith(_JUDGE) and name not in _SETTINGS:
             if short not in _JUDGE_SETTINGS:
                 raise unknown("setting", name, [_JUDGE + n for n in _JUDGE_SETTINGS])
-            settings[short] = value
+            settings[short] = _number(ModelSpec, short, value)
     return settings or None
+
+
+def _number(kind: type[RunSpec | ModelSpec], name: str, value: Any) -> Any:
+    """Return a number that is given as text as the number, where the setting is one."""
+    plain = option_fields(kind)[name][0] if name in option_fields(kind) else str
+    if isinstance(value, str) and plain in (int, float):
+        try:
+            return plain(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _warn_of_near_misses(metadata: Mapping[str, Any]) -> None:
+    """Name what is meant for us but misspelt; what is unlike our names is lm-eval's or the model's."""
+    for name in metadata:
+        near = difflib.get_close_matches(name.lower(), _NAMES, 1, 0.75) if name not in _NAMES else []
+        if near:
+            say_once(f"'{name}' in the metadata is no setting and changes nothing; did you mean '{near[0]}'?")
+
+
+@functools.cache
+def say_once(sentence: str) -> None:
+    """Warn, but not again for each of many tasks."""
+    _log.warning(sentence)

@@ -7,7 +7,7 @@ import msgspec
 from .errors import BadInputError
 from .figures import METRICS
 from .pairing import by_question, metric, question_mean
-from .prices import Price, run_prices
+from .prices import Price, Prices, run_prices
 from .records import Record, Usage
 from .runs import Run
 from .stages.report import Table, interval
@@ -148,7 +148,7 @@ def _sight(n: int, a: Assumed) -> Sight:
     )
 
 
-def cost_of(run: Run, cost: Cost, table: dict[str, Price]) -> Cost:
+def cost_of(run: Run, cost: Cost, table: Prices) -> Cost:
     """Take the tokens of a question, and prices where `cost` has none, from a run."""
     student = sum((s.text.usage for s in run.samples), Usage())
     judge = sum((g.usage for s in run.samples for g in s.gradings), Usage())

@@ -27,13 +27,14 @@ from .templates import Template, load_template
 _FOLDERS = {"backend": backends, "style": styles, "method": methods}
 
 
-def load_backend(settings: ModelSpec) -> Backend:
-    """Return the backend that `backend/model` names.
+def load_backend(settings: ModelSpec, asked: bool = True) -> Backend:
+    """Return the backend that `backend/model` names; one that is not to be asked may need less.
 
     Raises BadInputError for an unknown name, BackendError for a missing key or extra.
     """
     module, model = find_backend(settings)
-    backend: Backend = module.create(settings, model)
+    create = module.create if asked else getattr(module, "unasked", module.create)
+    backend: Backend = create(settings, model)
     return backend
 
 

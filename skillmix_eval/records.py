@@ -100,7 +100,7 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Usage(Record, frozen=True, gc=False):
-    """Tokens of one or more calls, as the server reported them."""
+    """Tokens of one or more calls, as the server reported them; of one call, all zero means not reported."""
 
     input: int = 0
     output: int = 0

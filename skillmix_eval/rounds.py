@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from .mixing import Observed, Planned, shares
 from .plugins import load_method
 from .records import Record
 from .runs import Run, write_file
-from .training.student import Measure, Student, convert
+from .training.student import Diverged, Measure, Student, convert
 from .training.trainer import CARRIED, Course, Step, train
 
 ROUNDS = "each round starts a new optimiser, and its rate rises and falls by itself"
@@ -76,7 +77,10 @@ def claim(out: Path, setup: Setup, *data: Any) -> None:
 
 
 def skill_measures(student: Student, checks: Sequence[Example]) -> tuple[dict[str, float], dict[str, float]]:
-    """Return for each skill the mean loss of its texts, in nats a token, and the share written exactly."""
+    """Return for each skill the mean loss of its texts, in nats a token, and the share written exactly.
+
+    Raises Diverged for a loss that is not a number.
+    """
     found: dict[str, list[Measure]] = defaultdict(list)
     measures = student.measure(student.examples([e.messages for e in checks]))
     for example, measure in zip(checks, measures, strict=True):
@@ -84,6 +88,11 @@ def skill_measures(student: Student, checks: Sequence[Example]) -> tuple[dict[st
             found[skill].append(measure)
     rows = sorted(found.items())
     losses = {skill: sum(m.loss for m in x) / len(x) for skill, x in rows}
+    for skill, loss in losses.items():
+        if not math.isfinite(loss):
+            raise Diverged(
+                f"The loss of {student.folder} on '{skill}' is {loss}; train anew at a lower rate."
+            )
     return losses, {skill: sum(m.exact for m in x) / len(x) for skill, x in rows}
 
 
@@ -157,7 +166,8 @@ def train_rounds(
 
     One learning rate rises and falls over all of them. Killed, the same call goes on where it was.
     """
-    observed = observed_of(run, data.skills, graph)
+    known = {skill for e in (*data.pool, *data.checks) for skill in e.item.skills}
+    observed = observed_of(run, data.skills, graph and graph.of(known))
     observed = msgspec.structs.replace(observed, losses=(), rounds=setup.rounds, from_start=True)
     claim(out, setup, data, observed)
     data = of_skills(data, observed.skills, observed.targets)

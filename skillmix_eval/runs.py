@@ -46,6 +46,7 @@ class RunInfo(Record, frozen=True, gc=False):
     private: bool = False  # a user's own lists: their words are nowhere in the folder
     notes: tuple[str, ...] = ()
     anchors: Anchors | None = None  # what the judge made of texts whose grade is known
+    weights: str = ""  # hash of the student's files, where a checkpoint's name may come to mean others
 
 
 class Run(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import urllib.parse
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -14,6 +15,8 @@ from msgspec import Meta, Struct
 from .errors import BadInputError, unknown
 
 Text = Annotated[str, Meta(min_length=1)]
+CONNECTIONS = 64  # calls in flight at once where no number is given
+_SHORTEST_KEY = 8  # a shorter one may be part of an address by chance
 PRICE = Annotated[str, Meta(pattern=r"^\d+(\.\d+)?/\d+(\.\d+)?$")]
 
 
@@ -47,8 +50,14 @@ class ModelSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(description="US dollars per million input/output tokens, such as 0.40/1.60, to see the cost"),
     ] = None
     max_connections: Annotated[
-        Annotated[int, Meta(ge=1, le=10_000)], Meta(description="calls in flight at once")
-    ] = 64
+        Annotated[int, Meta(ge=1, le=10_000)] | None,
+        Meta(description=f"calls in flight at once ({CONNECTIONS}); at one endpoint, of all its models"),
+    ] = None
+
+    @property
+    def connections(self) -> int:
+        """How many calls to the model may be in flight at once."""
+        return self.max_connections or CONNECTIONS
 
 
 def label(model: ModelSpec) -> str:
@@ -191,14 +200,24 @@ def make_spec(settings: dict[str, Any], source: str = "the options") -> RunSpec:
             raise unknown(f"value of {name}", str(settings[name]), allowed)
     spec = _converted(settings, source)
     for model in (spec.student, *spec.judges):
-        if model and model.base_url and re.search(r"[@?]", model.base_url):
-            raise BadInputError(
-                f"{source}: a base_url must not hold a name, key or query, since it is written into results; "
-                "put the key into an environment variable and name that with --api-key-env."
-            )
+        if model and model.base_url:
+            check_address(model.base_url, f"{source}: a base_url")
     if not spec.k:
         raise BadInputError(f"{source}: k is empty; give at least one number of skills.")
     return msgspec.structs.replace(spec, k=tuple(sorted(set(spec.k))))
+
+
+def check_address(address: str, what: str, key: str = "") -> None:
+    """Raise BadInputError for an address that holds a secret, or may; it is not repeated."""
+    try:
+        urllib.parse.urlsplit(address)
+    except ValueError:
+        raise BadInputError(f"{what} is no address; give one such as http://localhost:8000/v1.") from None
+    if re.search(r"[@?#]", address) or (len(key) >= _SHORTEST_KEY and key in address):
+        raise BadInputError(
+            f"{what} must not hold a name, key or query, since it is written into results; "
+            "put the key into an environment variable and name that with --api-key-env."
+        )
 
 
 def _converted(settings: dict[str, Any], source: str) -> RunSpec:

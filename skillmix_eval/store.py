@@ -10,6 +10,7 @@ import queue
 import sqlite3
 import threading
 from concurrent.futures import Future
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,11 +32,12 @@ class Store:
         self.path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            _check(path)
             self._reader = _open(path)
-            _prepare(self._reader, path)
+            _prepare(self._reader)
             connection = _open(path)
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"The store {path} cannot be opened for writing: {error}.") from None
+            raise _fault(path, "cannot be opened for writing", error) from None
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._writer = threading.Thread(
             target=self._write_loop, args=(connection,), name="skillmix-store", daemon=True
@@ -47,7 +49,7 @@ class Store:
         try:
             row = self._reader.execute("SELECT value FROM calls WHERE key = ?", (key,)).fetchone()
         except sqlite3.Error as error:
-            raise StoreError(f"The store {self.path} cannot be read: {error}.") from None
+            raise _fault(self.path, "cannot be read", error) from None
         return row[0] if row else None
 
     async def put(self, key: str, value: bytes) -> bytes:
@@ -105,18 +107,37 @@ def _open(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
+def _check(path: Path) -> None:
+    """Raise StoreError for a database that is none of ours, before anything in it is changed."""
+    with closing(sqlite3.connect(path, timeout=60)) as connection:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(calls)")]
+        others = connection.execute("SELECT count(*) FROM sqlite_master").fetchone() != (0,)
     if version > _SCHEMA_VERSION:
         raise StoreError(
             f"The store {path} was written by a newer skillmix-eval; update the package, or choose another "
             "place with --store."
         )
+    if others and columns != ["key", "value"]:
+        raise StoreError(
+            f"{path} is a database, but no store of this version's, and is left as it is; choose another "
+            "place with --store."
+        )
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
     with connection:
         connection.execute(
             "CREATE TABLE IF NOT EXISTS calls (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID"
         )
         connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+
+
+def _fault(path: Path, what: str, error: Exception) -> StoreError:
+    """Return what the user reads; sqlite3 calls what is damaged, or no database, a DatabaseError itself."""
+    damaged = type(error) is sqlite3.DatabaseError
+    advice = "it is damaged, or no store: put back a copy, or choose" if damaged else "choose"
+    return StoreError(f"The store {path} {what} ({error}); {advice} another place with --store.")
 
 
 def _commit(connection: sqlite3.Connection, batch: list[_Job]) -> list[bytes]:

@@ -45,9 +45,16 @@ class BatchServer(Server):
             if call.fault == "expired":
                 one["error"] = {"code": "batch_expired", "message": "This request could not be executed."}
                 batch["status"] = "expired"
-            elif call.fault in ("400", "429", "500"):
-                body = {"error": {"message": "It cannot be done.", "code": None}}
-                one["response"] = {"status_code": int(call.fault), "request_id": "q", "body": body}
+            elif call.fault and call.fault.startswith("failed:"):
+                said = call.fault.removeprefix("failed:")
+                batch["errors"] = {"object": "list", "data": [{"code": "x", "message": said}]}
+                batch["status"] = "failed"
+                return
+            elif call.fault and call.fault.startswith("error:"):
+                one["error"] = {"code": "x", "message": call.fault.removeprefix("error:")}
+            elif call.fault and call.fault[:3] in ("400", "401", "429", "500"):
+                body = {"error": {"message": call.fault[4:] or "It cannot be done.", "code": None}}
+                one["response"] = {"status_code": int(call.fault[:3]), "request_id": "q", "body": body}
             elif call.fault == "left out":
                 continue
             else:

@@ -158,8 +158,10 @@ class _Handler(BaseHTTPRequestHandler):
             return
         call = chat.begin(json.loads(raw), {k.lower(): v for k, v in self.headers.items()})
         chat.end(call)  # before the answer is sent: the client cannot begin its next call earlier
-        if call.fault and call.fault.startswith("400:"):
-            self._send(400, {"error": {"message": call.fault.removeprefix("400:"), "type": "error"}})
+        if call.fault and re.match(r"\d{3}:", call.fault):
+            status, _, said = call.fault.partition(":")
+            said = said.replace("KEY", self.headers.get("Authorization", "").removeprefix("Bearer "))
+            self._send(int(status), {"error": {"message": said, "type": "error"}})
         elif call.fault in _REFUSALS:
             status, extra = _REFUSALS[call.fault]
             said = f"You sent Authorization: {self.headers.get('Authorization')} for model {call.model}"
@@ -168,6 +170,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif call.fault == "malformed":
             self._send_bytes(200, b'{"choices": [{"mess')
+        elif call.fault == "endless":
+            self._send_bytes(200, b" " * (2**25 + 1))
+        elif call.fault and call.fault.startswith("body:"):
+            self._send_bytes(200, call.fault.removeprefix("body:").encode())
         elif call.fault == "html":
             self._send_bytes(200, b"<html>Bad gateway</html>", "text/html")
         else:
@@ -230,11 +236,8 @@ def _completion(call: Call) -> dict[str, Any]:
             message["content"] = "Half a pair \ud83d is left at the gate."
         case str(said) if said.startswith("say:"):
             message["content"] = said.removeprefix("say:")
-    usage: dict[str, Any] = {"prompt_tokens": len(call.prompt.split())}
-    usage["completion_tokens"] = len(str(text).split())
-    usage["total_tokens"] = usage["prompt_tokens"] + usage["completion_tokens"]
-    if "reasoning_content" in message:
-        usage["completion_tokens_details"] = {"reasoning_tokens": 7}
+        case str(said) if said.startswith("finish:"):
+            finish = said.removeprefix("finish:")
     choices = [{"index": 0, "message": message, "finish_reason": finish}]
     return {
         "id": "x",
@@ -246,8 +249,17 @@ def _completion(call: Call) -> dict[str, Any]:
         else [{**choices[0], "message": None}]
         if call.fault == "no message"
         else choices,
-        "usage": usage,
+        "usage": _usage(call, str(text), "reasoning_content" in message),
     }
+
+
+def _usage(call: Call, text: str, reasons: bool) -> dict[str, Any] | None:
+    many = 20_000 if call.fault == "20000 tokens" and call.role == "student" else len(text.split())
+    usage: dict[str, Any] = {"prompt_tokens": len(call.prompt.split()), "completion_tokens": many}
+    usage["total_tokens"] = usage["prompt_tokens"] + many + 1000 * (call.fault == "total")
+    if reasons:
+        usage["completion_tokens_details"] = {"reasoning_tokens": 7}
+    return None if call.fault == "no usage" else usage
 
 
 def _turn(body: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from skillmix_eval.backends.openai import OpenAIBackend
@@ -33,6 +34,8 @@ from .server import (
     skillmix,
 )
 
+KEY = "sk-marker"
+
 
 def requests(count: int, first: int = 0) -> list[Request]:
     """Return different requests."""
@@ -50,7 +53,7 @@ def ask(
 
     async def session() -> list[Reply | BaseException]:
         store = Store(folder / "store.sqlite")
-        live = OpenAIBackend(ModelSpec(model=f"openai/{STUDENT}", base_url=server.url), STUDENT, "key")
+        live = OpenAIBackend(ModelSpec(model=f"openai/{STUDENT}", base_url=server.url), STUDENT, KEY)
         backend = BatchBackend(live, store, said.append) if batch else live
         caller = Caller(backend, store)
         work = asyncio.gather(*(caller(r) for r in asked), return_exceptions=True)
@@ -162,6 +165,28 @@ def test_the_key_is_in_no_file(tmp_path: Path) -> None:
         line = json.loads(next(iter(server.files.values())))
     assert sorted(line) == ["body", "custom_id", "method", "url"]
     assert sorted(line["body"]) == ["messages", "model"]
+
+
+@pytest.mark.parametrize("fault", [f"failed:bad {KEY}", f"error:bad {KEY}", f"401:bad {KEY}", f"400:{KEY}"])
+def test_the_key_is_in_no_error(tmp_path: Path, fault: str) -> None:
+    """A key that the server repeats, of a whole batch or of a line, is in no error."""
+    with BatchServer(lambda _: fault) as server:
+        (error,) = ask(server, tmp_path, requests(1))
+    assert isinstance(error, BackendError if fault[:3] in ("fai", "401") else CallFailedError)
+    assert "[key]" in str(error)
+    assert KEY not in str(error)
+
+
+def test_other_words_after_a_break(tmp_path: Path) -> None:
+    """A batch that an earlier run sent in words that the server does not take is sent again in others."""
+    asked = [msgspec.structs.replace(r, max_tokens=9) for r in requests(3)]
+    said = "400:Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+    with BatchServer(lambda call: said if "max_tokens" in call.body else None) as server:
+        server.may_work.clear()
+        ask(server, tmp_path, asked, lambda: bool(server.batches))
+        server.may_work.set()
+        assert all(isinstance(reply, Reply) for reply in ask(server, tmp_path, asked))
+        assert server.sizes() == [3, 3]
 
 
 def by_cli(server: Server, folder: Path, out: str, *options: object) -> Done:

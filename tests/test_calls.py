@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skillmix_eval.backends._local import weights
 from skillmix_eval.calls import call_key, without_thoughts
 from skillmix_eval.errors import BudgetError
-from skillmix_eval.prices import TABLE, Budget, Price, price_of, read_prices
+from skillmix_eval.prices import Budget, Price, price_of, read_prices
 from skillmix_eval.records import Message, Reply, Request, Usage
 from skillmix_eval.spec import ModelSpec
 
-from .server import Call, Server, one_sentence, run_files, run_options, skillmix
+from .server import JUDGE, STUDENT, Call, Server, one_sentence, run_files, run_options, skillmix
 
 REQUEST = Request(
     (Message("user", "Write."),), temperature=0.5, top_p=0.9, max_tokens=9, seed=1, schema={"a": 1}
@@ -37,6 +39,27 @@ def test_another_request_has_another_key(field: str) -> None:
 def test_another_model_has_another_key(field: str) -> None:
     """Whatever of a model can change the reply is part of the key, so no model gets another's answer."""
     assert call_key({**IDENTITY, field: "other"}, REQUEST) != call_key(IDENTITY, REQUEST)
+
+
+@pytest.mark.parametrize("name", ["config.json", "merges.txt", "vocab.txt", "code.py", "w.gguf", "w.pth"])
+def test_other_weights_have_another_key(tmp_path: Path, name: str) -> None:
+    """Whatever file of a model can change its replies is in its hash, and a file can be a model."""
+    for file in ("config.json", name):
+        (tmp_path / file).write_text("{}")
+    before = weights(str(tmp_path)), weights(str(tmp_path / name))
+    (tmp_path / name).write_text("{ }")
+    after = weights(str(tmp_path)), weights(str(tmp_path / name))
+    assert not set(before) & set(after)
+
+
+def test_files_that_change_no_reply(tmp_path: Path) -> None:
+    """Files that a loader leaves aside do not count: notes, other weights beside safetensors."""
+    (tmp_path / "model.safetensors").write_text("w")
+    (tmp_path / "tokenizer.json").write_text("{}")
+    before = weights(str(tmp_path))
+    for name in ("README.md", "merges.txt", "consolidated.pth"):
+        (tmp_path / name).write_text("x")
+    assert weights(str(tmp_path)) == before
 
 
 def test_a_fifth_of_faults_leaves_no_trace(tmp_path: Path) -> None:
@@ -68,6 +91,7 @@ def test_too_many_failures(tmp_path: Path) -> None:
         done = skillmix("run", *options, cwd=tmp_path)
         assert done.code == 3
         assert "4 of 4 texts could not be had or graded, more than --max-failed 5%" in done.err
+        assert "(most often, 4 times: http" in done.err
         assert skillmix("run", *options, "--max-failed", "100%", cwd=tmp_path).code == 0
 
 
@@ -106,25 +130,94 @@ def test_a_price_must_be_known(tmp_path: Path) -> None:
 
 
 def test_calls_in_flight_count_at_their_worst() -> None:
-    """A budget gives back what a call did not use, and lets none begin that could overdraw it."""
-    budget = Budget(Price(0, 1e6), dollars=20.0)
-    request = msgspec.structs.replace(REQUEST, max_tokens=9)
-    with budget.reserved(request) as first, budget.reserved(request):
-        with pytest.raises(BudgetError, match="18"), budget.reserved(request):
-            pass
-        first(Usage(0, 2))
-    with budget.reserved(request), budget.reserved(request):
-        pass
+    """A budget gives back what a try did not use, keeps what it may have used, and is never overdrawn."""
+
+    async def spend(budget: Budget, *charges: Usage | None) -> None:
+        for used in charges:
+            async with budget.reserved(REQUEST) as charge:
+                if used is not None:
+                    charge(used)
+
+    unknown, budget = Usage(), Budget(Price(0, 1e6), dollars=20.0)
+    asyncio.run(spend(budget, Usage(3, 2), unknown, None, None, Usage(3, 8)))
+    with pytest.raises(BudgetError, match="19"):
+        asyncio.run(spend(budget, None))
+
+
+def test_a_call_waits_for_what_others_may_give_back() -> None:
+    """A call that the budget has no room for waits while others are in flight, and stops when none is."""
+    budget, in_flight, most = Budget(Price(0, 1e6), dollars=20.0), 0, 0
+
+    async def call() -> None:
+        nonlocal in_flight, most
+        async with budget.reserved(REQUEST) as charge:
+            in_flight += 1
+            most = max(most, in_flight)
+            await asyncio.sleep(0)
+            in_flight -= 1
+            charge(Usage(3, 2))
+
+    async def calls() -> list[BaseException | None]:
+        return await asyncio.gather(*(call() for _ in range(9)), return_exceptions=True)
+
+    ended = asyncio.run(calls())
+    assert (most, ended.count(None)) == (2, 6)
+    assert {type(e) for e in ended} == {type(None), BudgetError}
+
+
+def test_long_replies_that_nobody_foresaw(tmp_path: Path) -> None:
+    """Without a token limit --max-cost holds although every reply is long."""
+    with Server(student_s=0.05, fault=lambda _: "20000 tokens") as server:
+        options = [*run_options(server, tmp_path), "-k", 1, "-n", 30, "--price", "1/10", "--max-cost", 1]
+        done = skillmix("run", *options, "--judge-price", "1/1", "--out", "run", cwd=tmp_path)
+        assert done.code == 3, done.err
+        one_sentence(done, "--max-cost 1")
+        assert 3 <= len(server.of("student")) <= 5
+
+
+@pytest.mark.parametrize("fault", ["no usage", "malformed"])
+def test_calls_whose_tokens_nobody_tells(tmp_path: Path, fault: str) -> None:
+    """Where a server does not say what a call took, or sends half an answer, --max-cost counts its worst."""
+    with Server(fault=lambda _: fault) as server:
+        options = [*run_options(server, tmp_path), "-k", 1, "-n", 20, "--price", "0/10", "--max-tokens", 100]
+        options += ["--judge-price", "0/0", "--anchors", 0, "--max-cost", "0.0055"]
+        done = skillmix("run", *options, "--out", "run", cwd=tmp_path)
+        assert done.code == 3, done.err
+        one_sentence(done, "--max-cost 0.0055")
+        assert len(server.of("student")) == 5
+
+
+def test_tokens_that_nobody_tells_are_told_of(tmp_path: Path) -> None:
+    """A run whose server tells no tokens says of how many calls the cost is unknown."""
+    with Server(fault=lambda call: "no usage" if call.role == "student" else None) as server:
+        options = [*run_options(server, tmp_path), "-k", 1, "-n", 3, "--price", "1/1", "--judge-price", "1/1"]
+        done = skillmix("run", *options, "--no-refine", "--out", "run", cwd=tmp_path)
+    assert "Of 3 calls the server did not tell the tokens" in done.out
 
 
 def test_whose_price_it_is() -> None:
     """An own price wins; the table holds at the maker's address only; an engine here costs nothing."""
-    date, table = read_prices(TABLE)
-    assert date.startswith("20")
+    table = read_prices()
+    assert table.date.startswith("20")
     assert price_of(ModelSpec(model="openai/gpt-4o", price="1/2"), table) == Price(1, 2)
-    assert price_of(ModelSpec(model="openai/gpt-4o"), table) == table["gpt-4o"]
+    assert price_of(ModelSpec(model="openai/gpt-4o"), table) == table.models["gpt-4o"]
     assert price_of(ModelSpec(model="openai/gpt-4o", base_url="http://a/v1"), table) is None
     assert price_of(ModelSpec(model="embedded"), table) == Price(0, 0)
+
+
+def test_a_users_own_prices(tmp_path: Path) -> None:
+    """The names in a user's table hold at every address, and the page counts anchors with the same prices."""
+    table = f"date: 2026-11-01\nmodels: {{{STUDENT}: 1000/1000, openai/{JUDGE}: 1000/1000}}\n"
+    (tmp_path / "mine.yaml").write_text(table)
+    with Server() as server:
+        options = [*run_options(server, tmp_path), "-k", 2, "-n", 5, "--anchors", 6, "--out", "run", "--json"]
+        done = skillmix("run", *options, "--prices", "mine.yaml", cwd=tmp_path)
+    assert done.code in (0, 3), done.err
+    paid = done.json["spend"]["judge"]["paid"]
+    dollars = (paid["input"] + paid["output"]) / 1000
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert f"Cost of the judge at $1000/1000 a million: ${dollars:.2f}" in page
+    assert "Cost of the student at $1000/1000 a million" in page
 
 
 @pytest.mark.parametrize(
@@ -134,6 +227,14 @@ def test_whose_price_it_is() -> None:
         ("So it is.</think>A hem.", "A hem."),
         ("A hem.", "A hem."),
         ("A <think> hem </think> here.", "A <think> hem </think> here."),
+        ("<think>Hm.</think><think>So?</think>A hem.", "A hem."),
+        ("<thinking>Hm.</thinking>A hem.", "A hem."),
+        ("[THINK]Hm.[/THINK]A hem.", "A hem."),
+        ("Okay. <think>Hm.</think>A hem.", "A hem."),
+        ("Okay.\n<think>Hm.</think>\nA hem.", "A hem."),
+        ("A hem.\n<think>Was it good?</think>", "A hem."),
+        ("<think>Hm, a hem", ""),
+        ('{"quote": "A </think> hem."}', '{"quote": "A </think> hem."}'),
     ],
 )
 def test_thoughts_are_split_off(written: str, answer: str) -> None:
@@ -162,6 +263,7 @@ def test_a_damaged_store(tmp_path: Path) -> None:
         with connection:
             connection.execute("UPDATE calls SET value = X'00FF'")
         connection.close()
-        done = skillmix("run", *options, cwd=tmp_path)
-    assert done.code == 1
-    one_sentence(done, "s.sqlite", "cannot be read")
+        for more in ([], ["--dry-run"]):
+            done = skillmix("run", *options, *more, cwd=tmp_path)
+            assert done.code == 1
+            one_sentence(done, "s.sqlite", "cannot be read")

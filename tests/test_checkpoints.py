@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from skillmix_eval.checkpoints import checkpoints, is_whole, step_of
+from skillmix_eval.checkpoints import checkpoints, missing, step_of
 
 from .server import ROOT, one_sentence, skillmix
 
@@ -29,7 +29,9 @@ def test_order_is_by_step(folder: Path) -> None:
     assert [step_of(p) for p in checkpoints(folder)] == [400, 2000]
 
 
-@pytest.mark.parametrize("missing", ["config.json", "tokenizer.json", "model.safetensors"])
+@pytest.mark.parametrize(
+    "missing", ["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"]
+)
 def test_a_part_is_not_whole(folder: Path, missing: str) -> None:
     """A checkpoint without one of its files is left alone."""
     (folder / "checkpoint-400" / missing).unlink()
@@ -42,9 +44,9 @@ def test_half_written_weights_are_not_whole(folder: Path, size: int) -> None:
     weights = folder / "checkpoint-400" / "model.safetensors"
     content = weights.read_bytes()
     weights.write_bytes(content[:size])
-    assert not is_whole(folder / "checkpoint-400")
+    assert missing(folder / "checkpoint-400")
     weights.write_bytes(content)
-    assert is_whole(folder / "checkpoint-400")
+    assert not missing(folder / "checkpoint-400")
 
 
 def test_watch_evaluates_each_once(folder: Path, tmp_path: Path) -> None:
@@ -72,6 +74,49 @@ def test_a_regression_is_an_exit_code(folder: Path, tmp_path: Path) -> None:
     assert skillmix(*good, cwd=tmp_path).code == 0
     done = skillmix("watch", "out", *OPTIONS, "--baseline", "good", cwd=tmp_path)
     assert done.code == 10
+
+
+def test_a_rewritten_checkpoint_is_a_new_one(folder: Path, tmp_path: Path) -> None:
+    """Other weights under an old name are evaluated, and gated against those that stood there before."""
+    shutil.move(folder / "checkpoint-2000", folder / "last")
+    shutil.rmtree(folder / "checkpoint-400")
+    options = (*OPTIONS, "--baseline", "previous")
+    good = json.loads(skillmix("watch", "out", *options, cwd=tmp_path).out)
+    shutil.rmtree(folder / "last")
+    shutil.copytree(EARLIER / "400", folder / "last")
+    second = skillmix("watch", "out", *options, cwd=tmp_path)
+    bad = json.loads(second.out)
+    assert good["full_marks"] != bad["full_marks"]
+    assert (second.code, bad["gate"], bad["against"]) == (10, "regression", "last")
+    again = skillmix("watch", "out", *options, cwd=tmp_path)
+    assert (again.code, json.loads(again.out)) == (10, bad)  # a verdict once given stays
+
+
+def test_the_previous_may_be_gone(folder: Path, tmp_path: Path) -> None:
+    """A trainer that keeps one checkpoint is gated all the same: the run before counts, not its folder."""
+    late = tmp_path / "late"
+    shutil.move(folder / "checkpoint-400", late)
+    options = (*OPTIONS, "--baseline", "previous")
+    assert skillmix("watch", "out", *options, cwd=tmp_path).code == 0
+    shutil.rmtree(folder / "checkpoint-2000")
+    shutil.move(late, folder / "checkpoint-3000")
+    done = skillmix("watch", "out", *options, cwd=tmp_path)
+    assert done.code == 10
+    assert json.loads(done.out)["against"] == "checkpoint-2000"
+
+
+def test_one_that_does_not_load_stops_nothing(folder: Path, tmp_path: Path) -> None:
+    """A checkpoint that cannot be loaded and an adapter are named in a line each; the next is evaluated."""
+    shutil.rmtree(folder / "checkpoint-400" / "ct2")
+    adapter = folder / "checkpoint-500"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text("{}")
+    shutil.copy(EARLIER / "400" / "model.safetensors", adapter / "adapter_model.safetensors")
+    done = skillmix("watch", "out", *OPTIONS, cwd=tmp_path)
+    assert done.code == 3
+    assert Path(json.loads(done.out)["checkpoint"]).name == "checkpoint-2000"
+    assert "checkpoint-400: cannot be evaluated" in done.err
+    assert "checkpoint-500: is left: it holds an adapter" in done.err
 
 
 @pytest.mark.parametrize(

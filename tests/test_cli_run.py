@@ -271,10 +271,34 @@ def test_dry_run(tmp_path: Path) -> None:
         "student_calls": 12,
         "judge_calls": 6,
         "anchors": 0,
-        "drafts_stored": 0,
+        "student_stored": 0,
+        "judge_stored": 0,
     }
     assert {name: done.json[name] for name in counts} == counts
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_dry_run_of_what_is_there(finished: Finished) -> None:
+    """--dry-run counts what the store holds as paid, and takes the lengths of the rest from it."""
+    folder, _, server = finished
+    server.forget()
+    options = [*run_options(server, folder), "-k", "2-4", "--price", "1/1", "--judge-price", "1/1"]
+    there, more = (skillmix("run", *options, "-n", n, "--dry-run", "--json", cwd=folder).json for n in (4, 9))
+    assert there["student_stored"] == there["student_calls"] == 24
+    assert there["judge_stored"] == there["judge_calls"] == 12
+    assert there["dollars"] == 0
+    assert more["dollars"] > 0
+    assert more["verdict_length"].endswith("stored replies")
+    assert server.calls == []
+
+
+def test_dry_run_without_a_key(tmp_path: Path) -> None:
+    """--dry-run needs no key, names the price table's date, and says where --max-cost would stop the run."""
+    paid = ["--student", "openai/gpt-4.1-mini", "--domain", "language", "--judge", "openai/gpt-4.1"]
+    done = skillmix("run", *paid, "--dry-run", "--max-cost", "0.1", cwd=tmp_path, OPENAI_API_KEY="")
+    assert done.code == 0, done.err
+    assert "more than --max-cost 0.1" in done.out
+    assert "price table of 20" in done.out
 
 
 def test_another_run_is_not_written_over(finished: Finished) -> None:

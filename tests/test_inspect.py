@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 import subprocess
 import sys
 import zlib
@@ -91,6 +92,31 @@ def test_devices_have_the_figures_of_a_run(tmp_path: Path) -> None:
         rows = ours(tmp_path, server, "-k", "1-2", "-n", 6)
     assert_same(log, rows)
     assert figures(log)["coverage"] == 1
+    errors = [row["metrics"]["full_marks"]["estimate"]["se"] for row in rows]
+    assert figures(log)["full_marks_stderr"] == pytest.approx(math.hypot(*errors) / 2)
+
+
+def test_a_list_of_ks_is_what_inspect_makes_of_it() -> None:
+    """`-T k=1,3`, which Inspect hands over as a list, asks for these ks."""
+    task = inspect_plugin.devices(k=[1, 3], n=2)
+    assert [s.metadata["k"] for s in task.dataset] == [1, 1, 3, 3]
+
+
+def test_a_wrong_option_is_one_sentence(tmp_path: Path) -> None:
+    """What is wrong with -T is shown by Inspect itself as a sentence, not as a traceback."""
+    code = (
+        "from inspect_ai import eval; from skillmix_eval.inspect_plugin import devices; import sys;"
+        "from inspect_ai._util.error import exception_hook; sys.excepthook = exception_hook();"
+        "devices(k=1, n=2, split='trian')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    said = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == 1
+    assert "Did you mean 'train'?" in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize("protocol", ["standard", "paper"])

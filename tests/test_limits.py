@@ -88,3 +88,19 @@ def test_no_more_than_the_limit_and_nobody_is_forgotten() -> None:
         return most, done
 
     assert asyncio.run(crowd()) == (3, 30)
+
+
+def test_an_endpoint_that_is_down() -> None:
+    """Faults without an answer between leave one call at a time, then none; an answer opens it again."""
+
+    async def down() -> tuple[list[bool], float, float]:
+        limit = Limit(100, patience=0.04)
+        over = [limit.failed() for _ in range(12)]
+        least = limit.now
+        await asyncio.sleep(0.05)
+        over.append(limit.failed())
+        for _ in range(5):
+            limit.answered()
+        return over, least, limit.now
+
+    assert asyncio.run(down()) == ([False] * 12 + [True], 1, 6)

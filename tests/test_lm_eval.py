@@ -20,7 +20,7 @@ pytest.importorskip("lm_eval", reason="lm-eval is not installed: pip install 'sk
 from lm_eval.tasks import TaskManager
 from lm_eval.utils import handle_non_serializable, make_table
 
-from skillmix_eval.cli.harness import asks_only_ours, complete
+from skillmix_eval.cli.harness import asks_only_ours, complete, refuse_keys
 from skillmix_eval.domains.devices.teacher import compose
 from skillmix_eval.errors import BadInputError
 from skillmix_eval.evaluate import evaluate, load_models, prepare, run_figures
@@ -138,6 +138,24 @@ def test_a_judge_that_is_down_loses_no_texts(
     assert re.search(r"full_marks +\|↑ +\| +NaN\|", make_table(found))
 
 
+def test_a_judge_that_asks_to_wait_is_heard(
+    tmp_path: Path, serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the judge's endpoint turns calls away, one line says that grading waits, and none is lost."""
+    turned_away: list[str] = []
+
+    def busy(prompt: str) -> str | int:
+        if len(turned_away) < 3:
+            turned_away.append(prompt)
+            return 429
+        return judge(prompt)
+
+    metadata = {"n": 4, "judge": "openai/j", "judge_base_url": serve(busy).url, "store": str(tmp_path / "s")}
+    found = harness(["skillmix_language_k2"], metadata, Fixed(lambda prompt, _: student(prompt)))
+    assert found["results"]["skillmix_language_k2"]["coverage,judge"] == 1
+    assert len([r for r in caplog.records if "asks to wait" in r.getMessage()]) == 1
+
+
 def test_several_texts_per_question(tmp_path: Path, serve: Serve) -> None:
     """With `texts`, each question has several texts and the figures are those of our own reduction."""
 
@@ -210,7 +228,7 @@ def test_private_lists_stay_private(
 
 
 def test_no_key_is_written_by_the_command(tmp_path: Path, serve: Serve) -> None:
-    """Keys in metadata and environment are in no file and no line; lm-eval itself writes its --model_args."""
+    """Keys in metadata and environment are in no file and no line; results without a score exit with 3."""
 
     def echoing(prompt: str) -> tuple[int, str]:
         return 401, f"wrong key: Bearer {SECRET}"
@@ -227,7 +245,7 @@ def test_no_key_is_written_by_the_command(tmp_path: Path, serve: Serve) -> None:
             "--tasks", "skillmix_language_k2", "--metadata", json.dumps(given),
             "--output_path", "out", "--log_samples", OPENAI_API_KEY=SECRET, SKILLMIX_STORE="s.sqlite",
         )  # fmt: skip
-        assert done.returncode == (0 if "token" in metadata else 2), done.stderr
+        assert done.returncode == (3 if "token" in metadata else 2), done.stderr
         assert SECRET not in done.stdout + done.stderr
     written = [p for p in tmp_path.rglob("*") if p.is_file()]
     assert any(p.name.startswith("samples_") for p in written)
@@ -368,10 +386,42 @@ def test_the_command_fills_in_what_is_missing() -> None:
     assert not asks_only_ours(["--model", "skillmix"])
 
 
+@pytest.mark.parametrize(
+    ("arguments", "refused"),
+    [
+        (["--model_args", "model=m,api_key=abc"], True),
+        (["--model_args=pretrained=m,token=hf_abc"], True),
+        (["-a", "model=m", "auth_token=abc"], True),
+        (["--model_args", '{"model": "m", "header": {"Authorization": "Bearer abc"}}'], True),
+        (["--model_args", "pretrained=m,token=True,add_bos_token=yes,eos_token=</s>"], False),
+        (["--model_args", "model=m", "--gen_kwargs", "token=3"], False),
+    ],
+)
+def test_keys_among_model_args_are_refused(arguments: list[str], refused: bool) -> None:
+    """A key that lm-eval would write into its results is not let pass, and not repeated."""
+    if not refused:
+        refuse_keys(arguments)
+        return
+    with pytest.raises(BadInputError, match="environment variable") as caught:
+        refuse_keys(arguments)
+    assert "abc" not in str(caught.value)
+
+
+def test_misspelt_metadata_is_pointed_out(caplog: pytest.LogCaptureFixture) -> None:
+    """A name that is nearly a setting is warned of; the model's own arguments pass; numbers may be text."""
+    model = {"pretrained": "m", "dtype": "auto", "max_length": 9, "temperature": 1, "num_concurrent": 8}
+    spec = task_spec({"N": 8, "sede": 3, "n": "10", **model}, {"domain": "devices", "k": 2})
+    assert spec.n == 10
+    said = [r.getMessage() for r in caplog.records]
+    assert [s.partition("'")[2].partition("'")[0] for s in said] == ["N", "sede"]
+    with pytest.raises(BadInputError, match="n: Expected"):
+        task_spec({"n": "ten"}, {"domain": "devices", "k": 2})
+
+
 def test_the_command_runs_lm_eval(tmp_path: Path, serve: Serve) -> None:
     """`skillmix lm-eval` prints lm-eval's table with standard errors and writes samples without keys."""
     server = serve(student)
-    address = f"model=m,base_url={server.url}/chat/completions,auth_token={SECRET}"
+    address = f"model=m,base_url={server.url}/chat/completions"
     done = command(
         tmp_path, "skillmix_eval.cli", "lm-eval", "--model", "local-chat-completions",
         "--model_args", address, "--tasks", "skillmix_devices_k1,skillmix_devices_k2",

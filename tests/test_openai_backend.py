@@ -9,26 +9,46 @@ import time
 import msgspec
 import pytest
 
+from skillmix_eval.backends._faults import NoReplyError, after
+from skillmix_eval.backends._replies import read
 from skillmix_eval.backends.openai import OpenAIBackend, create
 from skillmix_eval.calls import Caller
-from skillmix_eval.errors import BackendError, CallFailedError
-from skillmix_eval.records import Message, Reply, Request
+from skillmix_eval.errors import BackendError, BadInputError, CallFailedError
+from skillmix_eval.limits import Limit
+from skillmix_eval.records import Message, Reply, Request, Usage
 from skillmix_eval.spec import ModelSpec
 
-from .server import STUDENT, Server, once
+from .server import STUDENT, Call, Server, once
 
 REQUEST = Request((Message("user", "Write a line about quays."),))
 
 
 def ask(server: Server, request: Request = REQUEST, times: int = 1, key: str = "key") -> list[Reply]:
-    """Return the replies to a request made `times` times at once by one backend."""
-    settings = ModelSpec(model=f"openai/{STUDENT}", base_url=server.url)
+    """Return the replies to a request made `times` times, one after another, by one backend."""
+    found = talk(server, [request] * times, key)
+    for reply in found:
+        if isinstance(reply, CallFailedError):
+            raise reply
+    return [reply for reply in found if isinstance(reply, Reply)]
 
-    async def session() -> list[Reply]:
-        backend = OpenAIBackend(settings, STUDENT, key)
-        caller = Caller(backend, None)
+
+def talk(
+    server: Server, requests: list[Request], key: str = "key", limit: Limit | None = None, at_once: int = 1
+) -> list[Reply | CallFailedError]:
+    """Return the replies or failures of requests, so many `at_once`, by one backend."""
+    settings = ModelSpec(model=f"openai/{STUDENT}", base_url=server.url, max_connections=at_once)
+
+    async def one(caller: Caller, request: Request) -> Reply | CallFailedError:
         try:
-            return list(await asyncio.gather(*(caller(request) for _ in range(times))))
+            return await caller(request)
+        except CallFailedError as error:
+            return error
+
+    async def session() -> list[Reply | CallFailedError]:
+        backend = OpenAIBackend(settings, STUDENT, key)
+        caller = Caller(backend, None, limit)
+        try:
+            return list(await asyncio.gather(*(one(caller, request) for request in requests)))
         finally:
             await backend.aclose()
 
@@ -42,6 +62,14 @@ def test_text_and_tokens() -> None:
     assert reply.text.startswith("By lot ")
     assert reply.stop == "stop"
     assert (reply.usage.input, reply.usage.output) == (5, 9)
+
+
+def test_reasoning_that_only_the_total_counts() -> None:
+    """Tokens that a server counts in its total only are output; where it counts none, none are known."""
+    with Server(fault=lambda call: ("total", "no usage")[call.number]) as server:
+        (first,), (second,) = ask(server), ask(server)
+    assert (first.usage.input, first.usage.output) == (5, 1009)
+    assert second.usage == Usage()
 
 
 def test_only_given_settings_are_sent() -> None:
@@ -71,9 +99,7 @@ def test_passing_faults_heal(fault: str) -> None:
     assert len(server.calls) == 2
 
 
-@pytest.mark.parametrize(
-    ("fault", "stop"), [("length", "length"), ("refusal", "refusal"), ("filter", "refusal")]
-)
+@pytest.mark.parametrize(("fault", "stop"), [("length", "length"), ("refusal", "refusal")])
 def test_how_a_reply_ended(fault: str, stop: str) -> None:
     """A reply that was cut off or declined says so."""
     with Server(fault=lambda _: fault) as server:
@@ -92,11 +118,18 @@ def test_half_a_character_is_dropped() -> None:
         ask(server)[0].text.encode()
 
 
-@pytest.mark.parametrize("fault", ["400", "malformed", "html", "no choices", "no message"])
+@pytest.mark.parametrize("fault", ["400", "no message"])
 def test_one_call_fails(fault: str) -> None:
     """A reply that is none fails this call alone, with what the server did."""
     with Server(fault=lambda _: fault) as server, pytest.raises(CallFailedError, match=r"127\.0\.0\.1"):
         ask(server)
+
+
+@pytest.mark.parametrize("body", [b'{"choices": [{"mess', b"<html>", b'{"choices": []}', b"[1]", b"null"])
+def test_what_is_no_reply(body: bytes) -> None:
+    """A body that is no completion is a fault, whatever it is."""
+    with pytest.raises(NoReplyError, match="no chat completion"):
+        read(body)
 
 
 @pytest.mark.parametrize("fault", ["401", "404"])
@@ -177,6 +210,7 @@ def test_a_budget_eaten_by_reasoning() -> None:
             "Unsupported parameter: use 'max_completion_tokens' instead.",
             "max_completion_tokens",
         ),
+        ("max_tokens", 50, "Unsupported parameter: 'max_tokens'.", "max_completion_tokens"),
         ("seed", 3, "Unsupported parameter: 'seed' is not supported.", None),
         ("schema", {"type": "object"}, "response_format json_schema is not supported here.", None),
     ],
@@ -202,16 +236,156 @@ def test_a_temperature_that_is_not_taken() -> None:
         ask(server, request)
 
 
+def test_an_unrelated_fault_switches_nothing_off() -> None:
+    """A refusal that names no setting fails its call alone; the next one sends the schema as before."""
+    request = msgspec.structs.replace(REQUEST, schema={"type": "object"})
+    with Server(fault=lambda c: None if c.number else "400:Bad request: upstream hiccup") as server:
+        first, second = talk(server, [request, request])
+    assert isinstance(first, CallFailedError)
+    assert isinstance(second, Reply)
+    assert all("response_format" in call.body for call in server.calls)
+
+
 @pytest.mark.parametrize(
     ("said", "kind", "advice"),
     [
-        ("This model's maximum context length is 4096 tokens.", CallFailedError, "does not fit"),
-        ("insufficient_quota: you exceeded your quota", BackendError, "no credit left"),
+        ("400:This model's maximum context length is 4096 tokens.", CallFailedError, "does not fit"),
+        ("400:prompt (length 5000) is longer than the maximum model length", CallFailedError, "does not fit"),
+        ("400:the request exceeds the available context size", CallFailedError, "does not fit"),
+        ("429:Request too large: Limit 100, Requested 500", CallFailedError, "does not fit"),
+        ("403:Your input was flagged by moderation", CallFailedError, "keeps the text back"),
+        ("filter", CallFailedError, "keeps the text back, not the model"),
+        ("endless", CallFailedError, "more than 32 MB"),
+        ("400:insufficient_quota: you exceeded your quota", BackendError, "no credit left"),
+        ("402:Insufficient Balance", BackendError, "no credit left"),
+        ("400:Your credit balance is too low to access this API.", BackendError, "no credit left"),
+        ("400:API key not valid. Please pass a valid API key.", BackendError, "check the key"),
+        ("400:x/y is not a valid model ID", BackendError, "check the key, the address and the model's name"),
+        ("400:Invalid model name passed in model=x.", BackendError, "check the key"),
+        ('body:{"error": {"message": "Invalid API key", "code": 401}}', BackendError, "401 Invalid"),
+        ("302:", BackendError, "--base-url"),
     ],
 )
 def test_faults_that_do_not_heal(said: str, kind: type[Exception], advice: str) -> None:
-    """A prompt that is too long fails one call, an empty account all of them; neither is tried again."""
-    with Server(fault=lambda _: f"400:{said}") as server:
+    """What is wrong with one prompt fails one call, with key, model or account all; neither is repeated."""
+    with Server(fault=lambda _: said) as server:
         with pytest.raises(kind, match=advice):
             ask(server)
         assert len(server.calls) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "403:",
+        "404:",
+        "finish:error",
+        'body:{"error": {"message": "Slow down", "code": 429}}',
+        'body:{"choices": [{"message": {"content": null}}], "usage": {"completion_tokens": 0}}',
+    ],
+)
+def test_a_fault_among_answers_heals(fault: str) -> None:
+    """Where others are answered, what a gateway or provider breaks is that call's, and is tried again."""
+    with Server(fault=lambda call: fault if call.number == 1 else None) as server:
+        assert len(ask(server, times=3)) == 3
+        assert len(server.calls) == 4
+
+
+def test_a_server_that_dies() -> None:
+    """Once a server is down it is asked by one call at a time, and not for ever: then the run stops."""
+    with Server(fault=lambda call: None if call.number < 20 else "500") as server:
+        began = time.monotonic()
+        with pytest.raises(BackendError, match="nothing was answered"):
+            talk(server, [REQUEST] * 300, limit=Limit(40, patience=0.5), at_once=40)
+        assert len(server.calls) < 120
+    assert time.monotonic() - began < 10
+
+
+def test_waiting_its_turn_is_no_failure() -> None:
+    """A call that is asked to wait is not given up while others are answered, however long that takes."""
+    until = time.monotonic() + 1.0
+    waits = msgspec.structs.replace(REQUEST, seed=1)
+
+    def fault(call: Call) -> str | None:
+        return "429" if call.body.get("seed") and time.monotonic() < until else None
+
+    with Server(student_s=0.05, fault=fault) as server:
+        found = talk(server, [waits] + [REQUEST] * 30, limit=Limit(2, patience=0.02), at_once=2)
+        refused = sum(call.fault == "429" for call in server.calls)
+    assert refused > 3
+    assert all(isinstance(reply, Reply) for reply in found)
+
+
+@pytest.mark.parametrize("said", ["KEY is wrong", "sent: sk-AB%2bC%2fmarker", "sent: sk-AB%2BC%2Fmarker"])
+def test_a_key_in_any_form(said: str) -> None:
+    """A key that a server repeats, in an error or in a reply, as it is or quoted, is not handed on."""
+    key = "sk-AB+C/marker"
+    with Server(fault=lambda _: f"400:{said}") as server:
+        (error,) = talk(server, [REQUEST], key=key)
+        server.fault = lambda _: "say:" + said.replace("KEY", key)
+        (reply,) = ask(server, key=key)
+    assert "marker" not in f"{error} {reply}"
+
+
+@pytest.mark.parametrize(
+    ("address", "key"),
+    [
+        ("http://h/v1?k=sk-marker", "k"),
+        ("http://u:sk-marker@h/v1", "k"),
+        ("http://h/v1#sk-marker", "k"),
+        ("http://h/sk-marker/v1", "sk-marker"),
+        ("http://[sk-marker/v1", "k"),
+    ],
+)
+def test_an_address_that_holds_a_secret(address: str, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address with a name, key or query is refused, wherever it was given, and not repeated."""
+    monkeypatch.setenv("OPENAI_BASE_URL", address)
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    for settings in (ModelSpec(model="openai/x"), ModelSpec(model="openai/x", base_url=address)):
+        with pytest.raises(BadInputError) as caught:
+            create(settings, "x")
+        assert "marker" not in str(caught.value)
+
+
+@pytest.mark.parametrize("given", ['"12"', "12.0", "12"])
+def test_tokens_in_any_form(given: str) -> None:
+    """Counts of tokens that a server sends as texts or with a point are counted all the same."""
+    usage = f'{{"prompt_tokens": {given}, "completion_tokens": {given}}}'
+    body = f'{{"choices": [{{"message": {{"content": "So."}}}}], "usage": {usage}}}'
+    with Server(fault=lambda _: f"body:{body}") as server:
+        (reply,) = ask(server)
+    assert (reply.usage.input, reply.usage.output) == (12, 12)
+
+
+def test_parts_that_are_reasoning() -> None:
+    """Of a reply in parts only those that are text are the text."""
+    parts = '[{"type": "reasoning", "text": "Hm."}, {"type": "text", "text": "So."}]'
+    with Server(fault=lambda _: f'body:{{"choices": [{{"message": {{"content": {parts}}}}}]}}') as server:
+        assert ask(server)[0].text == "So."
+
+
+_AT = 1_794_992_800.0  # 2026-11-18 09:06:40 UTC
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "7"}, 7),
+        ({"retry-after-ms": "250"}, 0.25),
+        ({"retry-after": "Wed, 18 Nov 2026 09:06:50 GMT"}, 10),
+        ({"retry-after": "Soon"}, None),
+        ({"x-ratelimit-reset-requests": "3s", "x-ratelimit-reset-tokens": "6m0s"}, 3),
+        (
+            {
+                "x-ratelimit-reset-requests": "3s",
+                "x-ratelimit-reset-tokens": "6m0s",
+                "x-ratelimit-remaining-tokens": "0",
+            },
+            360,
+        ),
+        ({}, None),
+    ],
+)
+def test_how_long_to_wait(headers: dict[str, str], seconds: float | None) -> None:
+    """A server's wish to wait is read as seconds or a date; of two limits, that which is used up."""
+    assert after(headers, _AT) == seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,15 @@ def test_calls_in_flight(tmp_path: Path) -> None:
     with Server(student_s=0.1, judge_s=0.2) as server:
         run(server, tmp_path, "-n", 15, "--max-connections", 3, "--judge-max-connections", 2)
         assert server.most_in_flight == {"student": 3, "judge": 2}
+
+
+def test_one_limit_for_one_endpoint(tmp_path: Path) -> None:
+    """A limit given for the student alone holds for all calls to an endpoint that the judge shares."""
+    with Server(student_s=0.02, judge_s=0.05) as server:
+        run(server, tmp_path, "-n", 15, "--max-connections", 3)
+        assert max(server.most_in_flight.values()) == 3
+        times = [(c.began, 1) for c in server.calls] + [(c.ended, -1) for c in server.calls]
+    assert max(itertools.accumulate(step for _, step in sorted(times))) == 3
 
 
 def test_texts_that_are_none(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from skillmix_eval.errors import BadInputError
 from skillmix_eval.plan import Assumed, Cost, Planned, cost_of, plan, rate_of, sentences, tables
-from skillmix_eval.prices import Price
+from skillmix_eval.prices import Price, Prices
 from skillmix_eval.records import Usage
 from skillmix_eval.runs import write_run
 
@@ -76,7 +76,7 @@ def test_from_a_run() -> None:
         for s in samples
     ]
     run = make_run("m/a", samples)
-    assumed, cost = rate_of(run, LARGE), cost_of(run, Cost(student_price=Price(1, 1)), {})
+    assumed, cost = rate_of(run, LARGE), cost_of(run, Cost(student_price=Price(1, 1)), Prices())
     assert assumed.baseline == 0.75
     for words in ("m/a", "n = 40", "[0.6", "draft", "rules/made"):
         assert words in assumed.source

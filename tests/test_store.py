@@ -118,6 +118,29 @@ def test_newer_schema(tmp_path: Path) -> None:
         Store(path)
 
 
+@pytest.mark.parametrize("layout", ["calls (id INTEGER PRIMARY KEY, response TEXT)", "mine (a)"])
+def test_another_database(tmp_path: Path, layout: str) -> None:
+    """A database of something else, or of another layout, is left as it is, byte by byte."""
+    path = tmp_path / "s.sqlite"
+    connection = sqlite3.connect(path)
+    connection.execute(f"CREATE TABLE {layout}")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match=r"no store of this version's.*--store"):
+        Store(path)
+    assert path.read_bytes() == before
+
+
+def test_a_store_cut_in_half(tmp_path: Path) -> None:
+    """A damaged store says that it is, and what to do."""
+    store = Store(tmp_path / "s.sqlite")
+    put(store, *((str(i), b"x" * 1000) for i in range(200)))
+    store.close()
+    store.path.write_bytes(store.path.read_bytes()[:100_000])
+    with pytest.raises(StoreError, match=r"damaged.*put back a copy.*--store"):
+        [Store(store.path).get(str(i)) for i in range(200)]
+
+
 @pytest.mark.parametrize("content", [b"this is no database, whatever its name says" * 40, None])
 def test_not_a_store(tmp_path: Path, content: bytes | None) -> None:
     """A file that is no database, and a path below a file, are errors that name the path."""

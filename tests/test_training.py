@@ -7,12 +7,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from skillmix_eval.adapt import Example, read_pool
 from skillmix_eval.domain import load_domain
 from skillmix_eval.errors import BackendError, BadInputError
 from skillmix_eval.lessons import CHECKS, split
+from skillmix_eval.mixing import Item
 from skillmix_eval.rounds import Setup, claim, train_rounds
 from skillmix_eval.training.pool import taught, write_taught
 from skillmix_eval.training.progress import progress_svg
@@ -78,6 +80,15 @@ def test_texts_kept_apart_cover_each_skill_and_are_never_trained_on(pool: list[E
     assert there == {s for e in pool for s in e.item.skills}
     with pytest.raises(BadInputError, match=f"too few to keep {CHECKS}"):
         split(pool[:3], skills, 0)
+
+
+def test_a_text_that_stands_twice_in_a_pool_is_kept_apart_with_its_copy(pool: list[Example]) -> None:
+    """Texts are compared by what they say, so a repeated one is never both trained on and measured."""
+    copies = [msgspec.structs.replace(e, item=Item(f"copy {n}", e.item.skills)) for n, e in enumerate(pool)]
+    data = split([*pool, *copies], [*(s.id for s in DEVICES.part("train")[0]), "irony"], 0)
+    assert not {e.messages for e in data.pool} & {e.messages for e in data.checks}
+    assert len({e.messages for e in data.checks}) == len(data.checks)
+    assert "irony" not in data.skills
 
 
 def test_a_folder_of_another_training_is_refused(tmp_path: Path) -> None:
@@ -146,9 +157,60 @@ def test_a_loss_that_is_no_number_stops_with_the_step_and_the_data(
     with torch.no_grad():
         own.model.get_input_embeddings().weight.fill_(float("nan"))
     seen = own.examples([e.messages for e in pool[:8]])
-    with pytest.raises(trainer.Diverged, match=r"step 1 is nan; the batch held the examples number \d"):
+    with pytest.raises(
+        trainer.Diverged, match="step 1 is nan; lower the rate, or look at the texts"
+    ) as error:
         trainer.train(own, seen, tmp_path / "1", Course(batch=4))
+    assert any(repr(e.messages[-1].content[-30:])[1:-1] in str(error.value) for e in pool[:8])
     assert not (tmp_path / "1").exists()
+
+
+def test_a_last_step_that_ruins_the_weights_writes_no_checkpoint(
+    torch: Any, pool: list[Example], tmp_path: Path
+) -> None:
+    """The loss before the last step says nothing of the weights after it, so these are looked at."""
+    trainer = importlib.import_module("skillmix_eval.training.trainer")
+    own = importlib.import_module("skillmix_eval.training.student").Student(START, "cpu")
+    seen = own.examples([e.messages for e in pool[:4]])
+    with pytest.raises(trainer.Diverged, match="is not written"):
+        trainer.train(own, seen, tmp_path / "1", Course(batch=4, rate=1e30, warm_up=0))
+    assert not (tmp_path / "1").exists()
+
+
+def test_a_primer_that_was_killed_goes_on(
+    torch: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second call trains the rest of the primer from the same blank student."""
+    lessons = importlib.import_module("skillmix_eval.lessons")
+    monkeypatch.setattr(lessons.exercise("lego"), "PRIMED", 52 * lessons._PRIMING.batch)
+    seen: list[int] = []
+
+    def killed(step: Any) -> None:
+        seen.append(step.step)
+        if len(seen) == 51:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        lessons.first_student("lego", tmp_path, 0, killed)
+    assert (tmp_path / "blank").is_dir()
+    assert lessons.first_student("lego", tmp_path, 0, lambda step: seen.append(step.step)) == tmp_path / "0"
+    assert seen == [*range(1, 52), 51, 52]
+    assert [path.name for path in tmp_path.iterdir()] == ["0"]
+
+
+def test_a_model_that_does_not_fit_its_tokenizer_or_texts_is_named(
+    torch: Any, pool: list[Example], tmp_path: Path
+) -> None:
+    """Too few embeddings, or too few positions, are told before anything is computed."""
+    student = importlib.import_module("skillmix_eval.training.student")
+    transformers = importlib.import_module("transformers")
+    for name, said in (("vocab_size", "do not belong together"), ("n_positions", "has places for 8")):
+        size = {"n_embd": 8, "n_layer": 1, "n_head": 1, "vocab_size": 2048, name: 8}
+        transformers.GPT2LMHeadModel(transformers.GPT2Config(**size)).save_pretrained(tmp_path / name)
+        for file in ("tokenizer.json", "tokenizer_config.json"):
+            shutil.copyfile(START / file, tmp_path / name / file)
+        with pytest.raises(BadInputError, match=said):
+            student.Student(tmp_path / name, "cpu").examples([pool[0].messages])
 
 
 def test_a_folder_that_is_no_checkpoint_says_what_it_lacks(torch: Any, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ class EmbeddedBackend:
         self._room = about["model_max_length"]
         self._threads = ThreadPoolExecutor(_THREADS)  # none is started before a text is sampled
         self._batcher = MicroBatcher(self._answer_all, _BATCH)
-        self.limit = min(_BATCH, settings.max_connections)
+        self.limit = min(_BATCH, settings.connections)
         self.identity = {
             "backend": "embedded",
             "model": content_hash(folder),

@@ -14,7 +14,7 @@ from ..errors import BackendError
 from ..records import Reply, Request, Usage
 from ..spec import ModelSpec
 from ._batching import Answer, MicroBatcher
-from ._local import DEFAULT_TOKENS, content_hash, draw_seed, require, turns
+from ._local import DEFAULT_TOKENS, draw_seed, require, turns, weights
 
 _BATCH = 32
 
@@ -40,11 +40,11 @@ def create(settings: ModelSpec, model: str) -> HuggingFaceBackend:
     commit = str(getattr(loaded.config, "_commit_hash", None) or settings.revision or "")
     identity = {
         "backend": "hf",
-        "model": content_hash(folder) if folder.is_dir() else model,
+        "model": weights(model),
         "revision": "" if folder.is_dir() else commit,
         "engine": f"transformers {transformers.__version__} {loaded.dtype} {device}",
     }
-    return HuggingFaceBackend(loaded.to(device).eval(), tokenizer, identity, settings.max_connections)
+    return HuggingFaceBackend(loaded.to(device).eval(), tokenizer, identity, settings.connections)
 
 
 class HuggingFaceBackend:

@@ -6,9 +6,8 @@ Calls go through aiohttp and msgspec, which take a fifth of the processor time o
 
 from __future__ import annotations
 
-import json
 import os
-import re
+import time
 import urllib.parse
 import urllib.request
 from pathlib import Path
@@ -18,28 +17,23 @@ import aiohttp
 import msgspec
 
 from ..errors import BackendError, CallFailedError, TransientError
-from ..records import Reply, Request, Usage
-from ..spec import ModelSpec
-from ..texts import storable
+from ..records import Reply, Request
+from ..spec import ModelSpec, check_address
+from ._faults import NoReplyError, Secrets, adapts, after, error_of, said
+from ._replies import read
 
 HOME = "https://api.openai.com/v1"
 _SECONDS = 600.0  # for one answer
 _SECONDS_TO_CONNECT = 10.0
-_RESETS = ("x-ratelimit-reset-requests", "x-ratelimit-reset-tokens")
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_NO_MONEY = ("insufficient_quota", "billing_hard_limit_reached", "insufficient credits")
-_TOO_LONG = re.compile(
-    r"context.?length|maximum context|context window|too many tokens|prompt is too long", re.I
-)
-_UNKNOWN_SETTING = re.compile(
-    r"unsupported|not support|unrecognized|unknown|not permitted|extra inputs", re.I
-)
+_TRIES_TO_REACH = 3  # of a call, where nothing was ever answered: about three seconds
+_MOST_BYTES = 32 * 2**20  # of one answer
 
 
 def create(settings: ModelSpec, model: str) -> OpenAIBackend:
     """Return a backend for `model`; the key is from the environment or a key file, and kept nowhere else.
 
-    Raises BackendError when no key is set and the server is OpenAI's own, or when no request can carry it.
+    Raises BackendError when no key is set and the server is OpenAI's own, or when no request can carry it,
+    BadInputError for an address that holds a secret.
     """
     key, place = read_key(settings)
     if not key and not settings.base_url:
@@ -52,7 +46,14 @@ def create(settings: ModelSpec, model: str) -> OpenAIBackend:
             f"The API key in {place} holds a line break or another character that no request can "
             "carry; set it anew."
         )
+    place = "The base_url" if settings.base_url else "The environment variable OPENAI_BASE_URL"
+    check_address(_address(settings), place, key)
     return OpenAIBackend(settings, model, key)
+
+
+def unasked(settings: ModelSpec, model: str) -> OpenAIBackend:
+    """Return a backend that is only looked at, which needs no key."""
+    return OpenAIBackend(settings, model, "")
 
 
 def read_key(settings: ModelSpec) -> tuple[str, str]:
@@ -69,46 +70,15 @@ def read_key(settings: ModelSpec) -> tuple[str, str]:
         raise BackendError(f"The key file {settings.api_key_file} cannot be read: {why}.") from None
 
 
-class _Message(msgspec.Struct):
-    content: Any = None
-    refusal: str | None = None
-
-
-class _Choice(msgspec.Struct):
-    message: _Message
-    finish_reason: str | None = None
-
-
-class _Details(msgspec.Struct):
-    reasoning_tokens: int | None = None
-
-
-class _Used(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    completion_tokens_details: _Details | None = None
-
-
-class _Answer(msgspec.Struct):
-    choices: list[_Choice] = []
-    usage: _Used | None = None
-
-
-class _StatusError(Exception):
-    """A status of 300 or more, with the server's words, its code, and the seconds it asks to wait."""
-
-    def __init__(self, status: int, said: str, code: str, after: float | None) -> None:
-        super().__init__(said)
-        self.status, self.said, self.code, self.after = status, said, code, after
-
-
 class OpenAIBackend:
     """Chat completions of one model at one endpoint."""
 
     def __init__(self, settings: ModelSpec, model: str, key: str) -> None:
-        self.limit = settings.max_connections
+        self.limit = settings.connections
         self._model, self._key = model, key
-        self._where = (settings.base_url or os.environ.get("OPENAI_BASE_URL") or HOME).rstrip("/")
+        self._where = _address(settings)
+        self._proxy = _proxy(self._where)
+        self._secrets = Secrets(key, urllib.parse.urlsplit(self._proxy or "").password)
         self._session: aiohttp.ClientSession | None = None
         self._renamed: dict[
             str, str | None
@@ -126,10 +96,10 @@ class OpenAIBackend:
         while True:
             sent = self._body(request, renamed)
             try:
-                reply = _read(await self._post(sent), self._where)
-            except _StatusError as error:
-                if not _adapts(error, sent, renamed):
-                    raise self._fault(error) from None
+                reply = self._read(await self._post(sent))
+            except NoReplyError as fault:
+                if not adapts(fault, sent, renamed):
+                    raise self._error(fault) from None
             else:
                 self._renamed |= renamed  # only what has helped is remembered
                 return reply
@@ -140,12 +110,15 @@ class OpenAIBackend:
 
     def answer(self, sent: dict[str, Any], status: int, content: bytes) -> Reply:
         """Read the answer to a body in a file; raises TransientError, CallFailedError or BackendError."""
-        if 200 <= status < 300:
-            return _read(content, self._where)
-        error = _StatusError(status, *_said(content), None)
-        if _adapts(error, sent, self._renamed):
-            raise TransientError(f"{self._where} takes it in other words: {self._clean(error.said)}")
-        raise self._fault(error)
+        try:
+            if 200 <= status < 300:
+                return self._read(content)
+            raise NoReplyError(status, *said(content))
+        except NoReplyError as fault:
+            if adapts(fault, sent, self._renamed):
+                words = self.clean(fault.said)
+                raise TransientError(f"{self._where} takes it in other words: {words}") from None
+            raise self._error(fault) from None
 
     def client(self) -> Any:
         """Return a client of the openai package for this endpoint, for files and batches."""
@@ -153,48 +126,54 @@ class OpenAIBackend:
 
         return openai.AsyncOpenAI(api_key=self._key or "none", base_url=self._where)
 
+    def clean(self, words: str) -> str:
+        """Return what the server said on one line, without the key that some servers repeat."""
+        return self._secrets.line(words)
+
     async def _post(self, body: dict[str, Any]) -> bytes:
-        """Send a request and return the answer's bytes; raises TransientError or _StatusError."""
+        """Send a request and return the answer's bytes; raises NoReplyError, or what `complete` raises."""
         try:
             async with self._open().post(
                 f"{self._where}/chat/completions", data=msgspec.json.encode(body), allow_redirects=False
             ) as answer:
-                content = await answer.read()
+                content = await self._content(answer)
                 if answer.status >= 300:
-                    raise _StatusError(answer.status, *_said(content), _after(answer.headers))
+                    raise NoReplyError(answer.status, *said(content), after(answer.headers, time.time()))
                 return content
         except TimeoutError:
-            raise TransientError(f"{self._where} did not answer in time", wait=True) from None
+            raise TransientError(f"{self._where} did not answer in time", wait=True, paid=True) from None
         except aiohttp.InvalidURL:
             raise BackendError(
                 f"{self._where} is no address; give one such as http://localhost:8000/v1."
             ) from None
         except aiohttp.ClientConnectorError as error:
-            cause = self._clean(str(error.os_error.strerror or error.os_error))
-            raise TransientError(f"{self._where} cannot be reached ({cause})", unreached=True) from None
+            cause = self.clean(str(error.os_error.strerror or error.os_error))
+            raise TransientError(
+                f"{self._where} cannot be reached ({cause}); check the address and that the server is up",
+                stops_after=_TRIES_TO_REACH,
+            ) from None
         except (aiohttp.ClientError, OSError) as error:
-            raise TransientError(f"{self._where} cut the connection: {self._clean(repr(error))}") from None
+            words = f"{self._where} cut the connection: {self.clean(repr(error))}"
+            raise TransientError(words, paid=True) from None
 
-    def _fault(self, error: _StatusError) -> Exception:
-        """Return the error that a status means."""
-        said = f"{self._where}: {error.status} {self._clean(error.said)}"
-        unwanted = next((n for n in ("temperature", "top_p") if n in error.said), None)
-        if error.code in _NO_MONEY or any(words in error.said.lower() for words in _NO_MONEY):
-            return BackendError(f"{said}; the account has no credit left. Every answer is kept.")
-        if error.status in (401, 403, 404) or error.code == "model_not_found":
-            return BackendError(
-                f"{self._where} refuses to serve {self._model}: {error.status} {self._clean(error.said)}."
-            )
-        if error.status in (408, 409, 425) or error.status >= 500 or error.status == 429:
-            wait = error.status in (429, 503, 529)
-            return TransientError(said, wait=wait, after=error.after)
-        if error.status < 400:
-            return BackendError(f"{said}; give the address that it names as --base-url.")
-        if _TOO_LONG.search(error.said):
-            return CallFailedError(f"{said}; the prompt does not fit the model's context")
-        if error.status in (400, 422) and unwanted and _UNKNOWN_SETTING.search(error.said):
-            return BackendError(f"{said}; leave --{unwanted.replace('_', '-')} out for {self._model}.")
-        return CallFailedError(said)
+    async def _content(self, answer: aiohttp.ClientResponse) -> bytes:
+        """Return an answer's bytes; raises CallFailedError where they never seem to end."""
+        parts: list[bytes] = []
+        size = 0
+        async for part in answer.content.iter_any():
+            parts.append(part)
+            size += len(part)
+            if size > _MOST_BYTES:
+                raise CallFailedError(f"{self._where} sent an answer of more than {_MOST_BYTES >> 20} MB")
+        return b"".join(parts)
+
+    def _read(self, content: bytes) -> Reply:
+        reply = read(content)
+        return msgspec.structs.replace(reply, text=self._secrets.text(reply.text))
+
+    def _error(self, fault: NoReplyError) -> Exception:
+        words = self.clean(fault.said).rstrip(".")
+        return error_of(fault, " ".join(f"{self._where}: {fault.status or ''} {words}".split()), self._model)
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:
@@ -211,7 +190,7 @@ class OpenAIBackend:
                 connector=aiohttp.TCPConnector(limit=0),
                 headers=headers,
                 timeout=aiohttp.ClientTimeout(total=_SECONDS, sock_connect=_SECONDS_TO_CONNECT),
-                proxy=_proxy(self._where),
+                proxy=self._proxy,
             )
         return self._session
 
@@ -238,10 +217,9 @@ class OpenAIBackend:
         named = ((renamed.get(name, name), value) for name, value in body.items())
         return {name: value for name, value in named if name is not None}
 
-    def _clean(self, words: str) -> str:
-        """Return words on one line, without the key that some servers repeat."""
-        words = words.replace(self._key, "[key]") if self._key else words
-        return " ".join(storable(words).split())[:300]
+
+def _address(settings: ModelSpec) -> str:
+    return (settings.base_url or os.environ.get("OPENAI_BASE_URL") or HOME).rstrip("/")
 
 
 def _proxy(where: str) -> str | None:
@@ -249,93 +227,3 @@ def _proxy(where: str) -> str | None:
     url = urllib.parse.urlsplit(where)
     bypassed = url.hostname is None or urllib.request.proxy_bypass(url.hostname)
     return None if bypassed else urllib.request.getproxies().get(url.scheme)
-
-
-def _adapts(error: _StatusError, sent: dict[str, Any], renamed: dict[str, str | None]) -> bool:
-    """Tell whether the server may take what was sent in other words, and note which.
-
-    Left out is only what does not change the distribution of texts: a draw's seed, and the schema, which the
-    prompt states as well. Another temperature would be another protocol.
-    """
-    if error.status not in (400, 422):
-        return False
-    if "max_completion_tokens" in error.said and "max_tokens" in sent:
-        renamed["max_tokens"] = "max_completion_tokens"
-    elif "seed" in sent and "seed" in error.said and _UNKNOWN_SETTING.search(error.said):
-        renamed["seed"] = None
-    elif "response_format" in sent and not _TOO_LONG.search(error.said):
-        renamed["response_format"] = None
-    else:
-        return False
-    return True
-
-
-def _read(content: bytes, where: str) -> Reply:
-    """Turn a chat completion into a reply; its separate reasoning is left out, its tokens are counted."""
-    answer = _parsed(content)
-    if answer is None or not answer.choices:
-        raise TransientError(f"{where} sent a reply that is no chat completion")
-    choice, used = answer.choices[0], answer.usage or _Used()
-    refusal = choice.message.refusal
-    details = used.completion_tokens_details
-    return Reply(
-        text=storable(_words(choice.message.content) or refusal or ""),
-        stop="refusal"
-        if refusal or choice.finish_reason == "content_filter"
-        else "length"
-        if choice.finish_reason == "length"
-        else "stop",
-        usage=Usage(
-            used.prompt_tokens or 0,
-            used.completion_tokens or 0,
-            (details.reasoning_tokens if details else 0) or 0,
-        ),
-    )
-
-
-def _parsed(content: bytes) -> _Answer | None:
-    """Return a chat completion, None for what is none."""
-    try:
-        return msgspec.json.decode(content, type=_Answer)
-    except msgspec.MsgspecError:
-        pass  # perhaps half of a surrogate pair, which only the standard parser reads
-    try:
-        return msgspec.convert(json.loads(content), _Answer)
-    except (ValueError, msgspec.ValidationError, RecursionError):
-        return None
-
-
-def _words(content: Any) -> str:
-    """Return the text of a message's content, which some servers send in parts."""
-    if isinstance(content, list):
-        return "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
-    return content if isinstance(content, str) else ""
-
-
-def _said(content: bytes) -> tuple[str, str]:
-    """Return the message and the code of an error's body, whatever its form."""
-    try:
-        body = json.loads(content)
-    except (ValueError, RecursionError):
-        return "", ""
-    found = body.get("error", body) if isinstance(body, dict) else body
-    if not isinstance(found, dict):
-        return str(found), ""
-    return str(found.get("message") or found.get("detail") or ""), str(found.get("code") or "")
-
-
-def _after(headers: Any) -> float | None:
-    """Return for how many seconds a server asks not to be asked again."""
-    if "retry-after-ms" in headers:
-        return _seconds(headers["retry-after-ms"] + "ms")
-    if "retry-after" in headers:
-        return _seconds(headers["retry-after"] + "s")
-    resets = [_seconds(headers[name]) for name in _RESETS if name in headers]
-    return max((r for r in resets if r is not None), default=None)
-
-
-def _seconds(given: str) -> float | None:
-    """Read '20', '1.5s', '250ms' or '6m0s'; None for anything else, such as a date."""
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", given)
-    whole = "".join(number + unit for number, unit in parts)
-    return sum(float(n) * _UNITS[u] for n, u in parts) if parts and whole == given.strip() else None

@@ -17,7 +17,7 @@ from typing import Any
 from ..errors import BackendError, BadInputError, CallFailedError
 from ..records import Reply, Request, Usage
 from ..spec import ModelSpec
-from ._local import DEFAULT_TOKENS, content_hash, draw_seed, require, turns
+from ._local import DEFAULT_TOKENS, draw_seed, require, turns, weights
 
 ARGUMENTS = "SKILLMIX_VLLM_ARGS"
 _IN_FLIGHT = 2048  # the engine schedules them itself: more than it works on at a time
@@ -79,7 +79,7 @@ class VllmBackend:
         telling = {n: v for n, v in sorted(arguments.items()) if n not in _HARMLESS}
         self.identity = {
             "backend": "vllm",
-            "model": _content(model) if model == base else f"{_content(base)} + {_content(model)}",
+            "model": weights(model) if model == base else f"{weights(base)} + {weights(model)}",
             "revision": settings.revision or "",
             "engine": f"vllm {vllm.__version__} {json.dumps(telling)}",
         }
@@ -105,8 +105,12 @@ class VllmBackend:
     async def aclose(self) -> None:
         """Stop the engine and free its memory; the next call would start it again."""
         engine, self._engine = self._engine, None
-        if engine is not None:
-            await asyncio.to_thread(engine.shutdown)
+        if engine is None:
+            return
+        if engine.output_handler:  # it would take the end of the engine for its death, and say so at length
+            engine.output_handler.cancel()
+            await asyncio.gather(engine.output_handler, return_exceptions=True)
+        await asyncio.to_thread(engine.shutdown)
 
     def _start(self) -> None:
         """Load the model; this takes from seconds to minutes, in which nothing else can be done anyway."""
@@ -168,11 +172,6 @@ def _hold_to(settings: Any, schema: dict[str, Any]) -> None:
         settings.structured_outputs = kinds.StructuredOutputsParams(json=schema)
     else:
         settings.guided_decoding = kinds.GuidedDecodingParams(json=schema)
-
-
-def _content(model: str) -> str:
-    folder = Path(model)
-    return content_hash(folder) if folder.is_dir() else model
 
 
 def _short(error: Exception) -> str:

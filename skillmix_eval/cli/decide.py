@@ -13,7 +13,7 @@ import rich_click as click
 from . import options, show
 
 if TYPE_CHECKING:
-    from ..prices import Price
+    from ..prices import Price, Prices
     from ..runs import Run
     from ..verdict import Policy, Verdict
 
@@ -193,7 +193,7 @@ def _ask(old: Run, policy: Policy, given: dict[str, Any]) -> Verdict:
     kept = Store(given["store"])
     try:
         texts = len(old.samples) if given["most"] is None else min(given["most"], len(old.samples))
-        with show.progress(texts, run_prices(asked, read_prices()[1])) as on_sample:
+        with show.progress(texts, run_prices(asked, read_prices())) as on_sample:
             limits = gating.Limits(given["most"], given["order_seed"])
             return gating.sequential(old, student, kept, policy, limits, on_sample)
     finally:
@@ -245,11 +245,11 @@ def plan(folder: Path | None, markdown: bool, json: bool, **given: Any) -> None:
       skillmix plan --run results/runs/OLD
     """
     from .. import plan as planning
-    from ..prices import TABLE, read_prices
+    from ..prices import read_prices
     from ..runs import read_run
     from ..stages.report import markdown_of
 
-    table = read_prices(given["prices"] or TABLE)[1]
+    table = read_prices(given["prices"])
     assumed, cost = _assumptions(given, table)
     if folder:
         run = read_run(folder)
@@ -267,7 +267,7 @@ def plan(folder: Path | None, markdown: bool, json: bool, **given: Any) -> None:
     show.print_tables(*shown)
 
 
-def _assumptions(given: dict[str, Any], table: dict[str, Price]) -> tuple[Any, Any]:
+def _assumptions(given: dict[str, Any], table: Prices) -> tuple[Any, Any]:
     from ..plan import Assumed, Cost
 
     names = ("drop", "power", "correlation", "alpha", "beta")
@@ -284,7 +284,7 @@ def _assumptions(given: dict[str, Any], table: dict[str, Price]) -> tuple[Any, A
     return assumed, cost
 
 
-def _price(model: str | None, given: str | None, table: dict[str, Price]) -> Price | None:
+def _price(model: str | None, given: str | None, table: Prices) -> Price | None:
     """Return the price that was given, or a named model's; None where neither is named."""
     from ..errors import BadInputError
     from ..prices import parse_price, price_of

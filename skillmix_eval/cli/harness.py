@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -11,10 +12,15 @@ from contextlib import contextmanager
 
 import rich_click as click
 
-from ..errors import BackendError, BadInputError, SkillMixError
+from ..errors import BackendError, BadInputError, IncompleteError, SkillMixError
 from ..templates import data_folder
 
 _COMMANDS = ("run", "ls", "validate")
+_KEY = re.compile(
+    r"""(?ix) (?<![a-z_])
+    (api_?key | openai_api_key | (?:auth_|access_|hf_|use_auth_)?token | password | secret | authorization)
+    ["']? \s* [=:] \s* (?! ["']? (?:true|false|none|null)\b)"""
+)
 
 
 @click.command("lm-eval-path")
@@ -54,8 +60,21 @@ def lm_eval(no_chat_template: bool, arguments: tuple[str, ...]) -> None:
     if importlib.util.find_spec("lm_eval") is None:
         raise BackendError("lm-eval is not installed; run: pip install 'skillmix-eval[lm-eval]'")
     given = complete(arguments, not no_chat_template)
+    refuse_keys(given)
     with _tasks_found(only_ours=asks_only_ours(given)), _arguments(given):
         _execute()
+    _check_scores()
+
+
+def _check_scores() -> None:
+    """Raise IncompleteError where texts were graded and none has a score: lm-eval itself ends well."""
+    from ..lm_eval_grading import TALLY
+
+    if TALLY.texts and not TALLY.scored:
+        raise IncompleteError(
+            f"None of {TALLY.texts:,} texts has a score, so these results do not stand; the warnings above "
+            "say why, and what was paid for is kept: run it again to go on."
+        )
 
 
 def complete(arguments: Sequence[str], chat_template: bool) -> list[str]:
@@ -83,6 +102,20 @@ def asks_only_ours(arguments: Sequence[str]) -> bool:
         if reading:
             tasks += [t for t in argument.split(",") if t]
     return bool(tasks) and all(t == "skillmix" or t.startswith("skillmix_") for t in tasks)
+
+
+def refuse_keys(arguments: Sequence[str]) -> None:
+    """Raise BadInputError where --model_args hold a key, which lm-eval would write into its results file."""
+    reading = False
+    for argument in arguments:
+        if argument.startswith("-"):
+            name, _, argument = argument.partition("=")
+            reading = name in ("--model_args", "-a")
+        if reading and (found := _KEY.search(argument)):
+            raise BadInputError(
+                f"lm-eval writes --model_args into its results, so {found[1]} must not be there; give the "
+                "key by an environment variable: OPENAI_API_KEY for a server, HF_TOKEN for the hub."
+            )
 
 
 def _execute() -> None:

@@ -44,7 +44,7 @@ def attack(store: Path, dry_run: bool, markdown: bool, json: bool, **given: Any)
         return
     kept = Store(store)
     try:
-        with show.progress(attacking.size(), run_prices(spec, read_prices()[1])) as on_sample:
+        with show.progress(attacking.size(), run_prices(spec, read_prices())) as on_sample:
             found = attacking.attack(setting, kept, on_sample=on_sample)
     finally:
         kept.close()
@@ -166,7 +166,7 @@ def bridge(folder: Path, n: int, store: Path, markdown: bool, json: bool, **give
     run = read_run(folder)
     kept = Store(store)
     try:
-        with show.progress(min(n, len(run.samples)), run_prices(spec, read_prices()[1])) as on_sample:
+        with show.progress(min(n, len(run.samples)), run_prices(spec, read_prices())) as on_sample:
             found = bridging.bridge(run, spec.judge, n, kept, on_sample=on_sample)
     finally:
         kept.close()

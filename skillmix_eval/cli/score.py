@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -63,9 +64,9 @@ def run(
 
     money = options.take_money(given)
     setting = _with_money(prepare(options.to_spec(given, spec_file)), money)
-    models = load_models(setting)
+    models = load_models(setting, asked=not dry_run)
     if dry_run:
-        _dry_run(setting, models, store, json)
+        _dry_run(setting, models, _Place(out, store, 1.0, money["batch"], show_private, json))
         return
     _evaluate(
         setting, models, None, _Place(out, store, money["max_failed"], money["batch"], show_private, json)
@@ -133,10 +134,12 @@ def _place(money: dict[str, Any], out: Path | None, store: Path, show_private: b
 
 
 def _with_money(setting: Any, given: dict[str, Any]) -> Any:
-    from ..prices import TABLE, Money, read_prices
+    from ..prices import Money, priced, read_prices
 
-    money = Money(given["max_cost"], read_prices(given["prices"] or TABLE)[1])
-    return msgspec.structs.replace(setting, money=money)
+    table = read_prices(given["prices"])
+    return msgspec.structs.replace(
+        setting, spec=priced(setting.spec, table), money=Money(given["max_cost"], table)
+    )
 
 
 def _evaluate(setting: Any, models: Any, jobs: Any, place: _Place) -> None:
@@ -172,30 +175,46 @@ def _both(first: Callable[[Sample], None], second: Callable[[Sample], None]) -> 
     return told
 
 
-def _dry_run(setting: Any, models: Any, store: Path, json: bool) -> None:
+def _dry_run(setting: Any, models: Any, place: _Place) -> None:
     from ..foresight import foresee
     from ..store import Store
 
-    kept = Store(store) if store.is_file() else None
-    plan = foresee(setting, models, kept, setting.money.prices)
-    if kept:
-        kept.close()
-    if json:
-        sys.stdout.write(msgspec.json.encode(plan).decode() + "\n")
+    kept = Store(place.store) if place.store.is_file() else None
+    try:
+        found = foresee(setting, models, kept)
+    finally:
+        if kept:
+            kept.close()
+    if place.json:
+        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
         return
     show.out.print(
-        f"{plan.questions:,} questions, {plan.texts:,} texts: at most {plan.student_calls:,} student calls "
-        f"and {plan.judge_calls:,} judge calls ({plan.anchors:,} texts of known grade among them); "
-        f"{plan.drafts_stored:,} drafts are in the store already."
+        f"{found.questions:,} questions, {found.texts:,} texts: at most {found.student_calls:,} student "
+        f"calls and {found.judge_calls:,} judge calls ({found.anchors:,} texts of known grade among them); "
+        f"the store has {found.student_stored:,} and {found.judge_stored:,} of them already."
     )
-    for role, used in plan.tokens.items():
+    for role, used in found.tokens.items():
         if used.input + used.output:
             show.out.print(f"About {used.input:,} tokens in and {used.output:,} out for the {role}.")
-    if plan.dollars:
-        show.out.print(f"About ${plan.dollars:.2f} at list prices, if nothing were in the store.")
-    elif plan.dollars is None:
-        show.out.print("No price is known for all models: give --price, --judge-price or --prices.")
-    show.out.print(f"The length of a text is from {plan.text_tokens}; four characters count as a token.")
+    for line in _cost_foreseen(found, setting, place.batch):
+        show.out.print(line)
+    verdict = f", of a verdict {found.verdict_length}" if found.judge_calls else ""
+    show.out.print(f"Length of a text: {found.text_length}{verdict}; four characters count as a token.")
+
+
+def _cost_foreseen(found: Any, setting: Any, batch: bool) -> list[str]:
+    """Return what is to be said of dollars, and of the options that bound or lower them."""
+    if found.dollars is None:
+        return ["No price is known for all models: give --price, --judge-price or --prices."]
+    if not found.dollars:
+        return []
+    most, date = setting.money.most, setting.money.prices.date
+    lines = [f"About ${found.dollars:.2f} for what the store does not have (price table of {date})."]
+    if most is not None and found.dollars > most:
+        lines.append(f"That is more than --max-cost {most:g}: the run would stop on the way, all kept.")
+    if batch:
+        lines.append("What a provider takes off for a --batch is not in this.")
+    return lines
 
 
 def _dated_folder(spec: RunSpec) -> Path:
@@ -204,7 +223,7 @@ def _dated_folder(spec: RunSpec) -> Path:
     return Path("results/runs") / name
 
 
-def _finish(folder: Path, result: Any, prices: dict[str, Any], place: _Place) -> None:
+def _finish(folder: Path, result: Any, prices: Any, place: _Place) -> None:
     """Write the run folder, then print the report: a table for people, one JSON document for programs."""
     from ..evaluate import report_files, report_header, report_title, run_figures
     from ..live import unwatch
@@ -247,7 +266,19 @@ def _check_failures(run: Any, most: float) -> None:
             )
         raise IncompleteError(
             f"{again + unread:,} of {len(run.samples):,} texts could not be had or graded, more than "
-            f"--max-failed {most:.0%}, so this run does not stand; {', and '.join(advice)}."
+            f"--max-failed {most:.0%}, so this run does not stand{_cause(run)}; {', and '.join(advice)}."
         )
     if most < 1 and len(run.samples) and not any(s.score for s in run.samples):
         raise IncompleteError("No text has a score, so this run does not stand; the table of texts says why.")
+
+
+def _cause(run: Any) -> str:
+    """Return why most texts and gradings were lost; nothing of a private list, which that may quote."""
+    from ..records import GradingStatus, TextStatus
+
+    said = Counter(s.text.why for s in run.samples if s.text.status is TextStatus.FAILED)
+    said += Counter(g.why for s in run.samples for g in s.gradings if g.status is not GradingStatus.OK)
+    if not said or run.info.private:
+        return ""
+    (why, many), *_ = said.most_common(1)
+    return f" (most often, {many:,} times: {why.rstrip('.')})"

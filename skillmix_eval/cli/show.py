@@ -146,7 +146,12 @@ def cost(used: dict[str, Usage], prices: Sequence[Price | None]) -> str:
 
 
 def spend_lines(spend: dict[str, Spend], prices: Sequence[Price | None]) -> list[str]:
-    """Return one line for what was paid for now and what the store had."""
+    """Return one line for what was paid for now and what the store had, one for what nobody knows."""
     calls = [f"{role} {s.paid_calls:,} calls, {s.stored_calls:,} from the store" for role, s in spend.items()]
     paid = {role: spend[role].paid if role in spend else Usage() for role in ("student", "judge")}
-    return [f"Paid for now: {'; '.join(calls)} ({cost(paid, prices)})."] if calls else []
+    lines = [f"Paid for now: {'; '.join(calls)} ({cost(paid, prices)})."] if calls else []
+    costly = [role for role, price in zip(paid, prices, strict=True) if price != Price(0.0, 0.0)]
+    untold = sum(spend[role].untold for role in costly if role in spend)
+    if untold:
+        lines.append(f"Of {untold:,} calls the server did not tell the tokens; no figure of cost has them.")
+    return lines

@@ -33,61 +33,74 @@ def watch(
 ) -> None:
     """Evaluate each checkpoint in FOLDER as it appears, for any trainer that writes Hugging Face folders.
 
-    A checkpoint that is still being written is left until it is whole. Stopped and started again, it
-    goes on where it was: what is evaluated is not evaluated again. Ctrl-C ends it.
+    A checkpoint that is still being written is left until it is whole; one that cannot be loaded is named,
+    and tried again at the next look. Stopped and started again, it goes on where it was: the same files are
+    not evaluated twice, and other files under an old name are. Ctrl-C ends it.
 
     Example:
 
       skillmix watch out/ -k 1-3 -n 100 --split train --baseline previous
     """
+    from ..checkpoints import Watch, check_settings
     from ..errors import BadInputError
+    from ..runs import read_run
     from ..store import Store
 
-    json, baseline = given.pop("json"), given.pop("baseline")
+    json, against = given.pop("json"), given.pop("baseline")
     if given.pop("student") is not None:
         raise BadInputError("`skillmix watch` finds its students in FOLDER; --backend says what loads them.")
     if not folder.is_dir():
         raise BadInputError(f"There is no folder {folder} to watch.")
-    place = out or Path("results/runs") / folder.resolve().name
+
+    def spec_of(checkpoint: Path) -> Any:
+        return options.to_spec({**given, "student": f"{backend}/{checkpoint}"})
+
+    check_settings(spec_of(folder))
+    baseline = read_run(Path(against)) if against and against != "previous" else against
     kept = Store(store)
-    codes: dict[str, int | None] = {}
+    looks = Watch(out or Path("results/runs") / folder.resolve().name, kept, spec_of, baseline)
+    codes: dict[Path, int | None] = {}
     try:
         while True:
-            _look(folder, place, kept, (backend, baseline, json, given), codes)
+            for seen in looks.look(folder):
+                codes[seen.checkpoint] = _show(seen, against, json)
             if once:
                 break
             time.sleep(poll)
     finally:
         kept.close()
+    _end(folder, set(codes.values()) - {None})
+
+
+def _end(folder: Path, codes: set[int | None]) -> None:
+    """End with 10 at a regression, else with 3 where a checkpoint could not be evaluated."""
+    from ..errors import BadInputError, IncompleteError
+
     if not codes:
         raise BadInputError(
-            f"{folder} holds no whole checkpoint: a folder with config.json, tokenizer.json and safetensors."
+            f"{folder} holds no whole checkpoint: a folder with config.json, tokenizer.json, "
+            "tokenizer_config.json and safetensors."
         )
-    sys.exit(10 if 10 in codes.values() else 0)
+    if 10 not in codes and IncompleteError.exit_code in codes:
+        raise IncompleteError(f"Not every checkpoint in {folder} could be evaluated; see above.")
+    sys.exit(10 if 10 in codes else 0)
 
 
-def _look(folder: Path, place: Path, kept: Any, asked: tuple[str, str | None, bool, Any], codes: Any) -> None:
-    """Evaluate the checkpoints that are new, oldest first."""
-    from ..checkpoints import checkpoints, evaluate_into, judged, step_of
-    from ..runs import read_run
-    from ..verdict import Policy
+def _show(seen: Any, given: str | None, json: bool) -> int | None:
+    """Show what became of a checkpoint, and return its exit code; none where it is still left."""
+    from ..errors import IncompleteError
 
-    backend, baseline, json, given = asked
-    before = read_run(Path(baseline)) if baseline and baseline != "previous" else None
-    against = baseline if before else ""
-    for checkpoint in checkpoints(folder):
-        name = f"step-{step_of(checkpoint)}_{checkpoint.name}"
-        spec = options.to_spec({**given, "student": f"{backend}/{checkpoint}"})
-        run = evaluate_into(place / name, spec, kept)
-        verdict = judged(place / name, before, run, Policy()) if before else None
-        if name not in codes:
-            codes[name] = verdict.exit_code if verdict else None
-            _show(checkpoint, run, against or "", verdict, json)
-        if baseline == "previous":
-            before, against = run, checkpoint.name
+    if seen.run is None:
+        show.say(f"{seen.checkpoint}: {seen.why}.")
+        return IncompleteError.exit_code if seen.failed else None
+    against = given or ""
+    if given == "previous":
+        against = Path(seen.verdict.baseline.partition(";")[0]).name if seen.verdict else ""
+    _show_run(seen.checkpoint, seen.run, against, seen.verdict, json)
+    return seen.verdict.exit_code if seen.verdict else 0
 
 
-def _show(checkpoint: Path, run: Any, against: str, verdict: Any, json: bool) -> None:
+def _show_run(checkpoint: Path, run: Any, against: str, verdict: Any, json: bool) -> None:
     from ..evaluate import run_figures
 
     rows = run_figures(run).by_k
@@ -104,4 +117,7 @@ def _show(checkpoint: Path, run: Any, against: str, verdict: Any, json: bool) ->
         if (e := row.metrics["full_marks"].estimate).value is not None
     )
     gate = f"; {outcome} against {against}" if outcome else ""
-    show.out.print(show.escape(f"{checkpoint.name}: full marks {', '.join(marks)}{gate}"), soft_wrap=True)
+    show.out.print(
+        show.escape(f"{checkpoint.name}: full marks {', '.join(marks) or 'none, no text has a score'}{gate}"),
+        soft_wrap=True,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,8 @@ CHAT = (
 
 
 def new_student(folder: Path, pieces: Sequence[str], seed: int, size: int = 64, layers: int = 4) -> Path:
-    """Write an untrained student in Hugging Face layout; `pieces` are strings that are one token each.
+    """Write an untrained student in Hugging Face layout, in the place of whatever is in its folder; `pieces`
+    are strings that are one token each.
 
     Weights start larger than is usual, as a width of 64 needs: with 0.02 attention stays flat for long.
     """
@@ -53,8 +55,10 @@ def new_student(folder: Path, pieces: Sequence[str], seed: int, size: int = 64, 
         pad_token_id=tokenizer.token_to_id(PAD),
     )
     part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
     transformers.LlamaForCausalLM(config).save_pretrained(part)
     save_tokenizer(tokenizer, part, LENGTH)
+    shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
     return folder
 

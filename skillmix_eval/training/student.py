@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import BackendError, BadInputError
+from ..errors import BackendError, BadInputError, SkillMixError
 from ..records import Message
 
 Example = tuple[list[int], int]  # token ids of prompt and text, length of the prompt
@@ -27,6 +27,12 @@ def libraries() -> tuple[Any, Any]:
             "brings it."
         ) from None
     return torch, transformers
+
+
+class Diverged(SkillMixError):  # noqa: N818  what happened, not an error's name
+    """A loss or a weight is not a number."""
+
+    exit_code = 1
 
 
 class Measure(NamedTuple):
@@ -63,7 +69,10 @@ class Student:
         self.folder, self.model = folder, loaded.to(self.device)
 
     def examples(self, chats: Sequence[Sequence[Message]]) -> list[Example]:
-        """Return what the student sees of chats whose last message is its own, its end token after it."""
+        """Return what the student sees of chats whose last message is its own, its end token after it.
+
+        Raises BadInputError for a text that the model has no embeddings or positions for.
+        """
         asked = [
             self.tokenizer.apply_chat_template(
                 [{"role": m.role, "content": m.content} for m in chat[:-1]],
@@ -75,7 +84,26 @@ class Student:
         first = self.tokenizer(asked, add_special_tokens=False)["input_ids"]
         ended = [chat[-1].content + self.tokenizer.eos_token for chat in chats]
         second = self.tokenizer(ended, add_special_tokens=False)["input_ids"]
-        return [(a + b, len(a)) for a, b in zip(first, second, strict=True)]
+        return [self._fitting((a + b, len(a))) for a, b in zip(first, second, strict=True)]
+
+    def _fitting(self, example: Example) -> Example:
+        words = self.model.get_input_embeddings().num_embeddings
+        longest = getattr(self.model.config, "max_position_embeddings", None)
+        if max(example[0]) >= words:
+            raise BadInputError(
+                f"The model {self.folder} knows {words:,} tokens, but its tokenizer writes number "
+                f"{max(example[0]):,}: they do not belong together; give a whole checkpoint."
+            )
+        if longest and len(example[0]) > longest:
+            raise BadInputError(
+                f"A text has {len(example[0]):,} tokens, and {self.folder} has places for {longest:,}; leave "
+                f"it out: {self.shown(example)}."
+            )
+        return example
+
+    def shown(self, example: Example) -> str:
+        """Return an example's last words, by which a person finds it."""
+        return "..." + repr(self.tokenizer.decode(example[0], skip_special_tokens=True)[-80:])
 
     def token_losses(self, batch: Sequence[Example]) -> tuple[Any, Any, Any]:
         """Return for every token of the replies its loss in nats, its row, and if it is the likeliest one;
@@ -115,12 +143,16 @@ class Student:
     def save(self, folder: Path) -> None:
         """Write a folder that transformers, vLLM and lm-eval load, whole or not at all.
 
-        Weights are in half precision; everything else is as it was in the student's own folder.
+        Weights are in half precision; everything else is as it was in the student's own folder. Raises
+        Diverged, with nothing written, where a weight is not a number in half precision.
         """
+        state = {n: t.detach().cpu().half().contiguous() for n, t in self.model.state_dict().items()}
+        for name, weights in state.items():
+            if not weights.isfinite().all():
+                raise Diverged(f"{folder} is not written: {name} holds what is no number; lower the rate.")
         part = folder.with_name(folder.name + ".part")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        state = {n: t.detach().cpu().half().contiguous() for n, t in self.model.state_dict().items()}
         self.model.save_pretrained(part, state_dict=state)
         for path in self.folder.iterdir():
             if path.is_file() and path.suffix not in _WEIGHTS and not path.name.endswith(".index.json"):

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from ..errors import BadInputError, SkillMixError
-from .student import Example, Student
+from ..errors import BadInputError
+from .student import Diverged, Example, Student
 
 _WINDOW = 16  # batches whose examples are sorted by length together, so that little is padding
 STATE = "state.pt"  # beside a checkpoint that is not finished
@@ -43,12 +43,6 @@ class Step(msgspec.Struct, frozen=True):
     tokens: int
 
 
-class Diverged(SkillMixError):  # noqa: N818  what happened, not an error's name
-    """A loss is not a number."""
-
-    exit_code = 1
-
-
 def train(
     student: Student,
     examples: Sequence[Example],
@@ -59,8 +53,8 @@ def train(
     """Train on examples, each once, and write the checkpoint `folder`; the state beside it lets it go on.
 
     A later part of a training takes weights and optimiser from beside the student's own folder. Raises
-    Diverged with step and data when a loss is not a number, BadInputError where the state is of
-    another training.
+    Diverged with step and data when a loss is not a number, and where a weight to be written is none,
+    BadInputError where the state is of another training.
     """
     torch = student.torch
     torch.manual_seed(course.seed)
@@ -80,8 +74,8 @@ def train(
         loss = student.token_losses(batch)[0].mean()
         if not math.isfinite(loss.item()):
             raise Diverged(
-                f"The loss at step {step + 1} is {loss.item()}; the batch held the examples number "
-                f"{', '.join(map(str, order[step][:8]))}, ...: look at them, or lower the rate."
+                f"The loss at step {step + 1} is {loss.item()}; lower the rate, or look at the texts of its "
+                f"batch, which end in {', '.join(map(student.shown, batch[:3]))}."
             )
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), course.clip)
