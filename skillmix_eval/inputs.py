@@ -26,6 +26,7 @@ from .stages.grade import settle
 from .stages.prompt import draft_request
 from .stages.sample import make_question
 from .stages.score import score
+from .texts import storable
 
 
 def jobs_of_run(folder: Path, changes: dict[str, Any]) -> tuple[Setting, list[Job]]:
@@ -143,6 +144,7 @@ class _Finder:
         return make_question(found, self._find(self._topics, "topic", topic, where))
 
     def _find(self, there: dict[str, Any], what: str, name: str, where: str) -> Any:
+        name = storable(name)
         found = there.get(" ".join(name.split()).casefold())
         if found is None and self._private:
             raise BadInputError(f"{where}: your private list has no {what} named '{name.strip()}'.")
@@ -166,7 +168,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         for number, line in enumerate(content.split("\n"), start=1):  # a text may hold U+2028, as it is
             try:
                 rows += [json.loads(line)] if line.strip() else []
-            except json.JSONDecodeError as error:
+            except (ValueError, RecursionError) as error:  # also a number of 5,000 digits
                 raise BadInputError(f"{path} line {number} is not JSON: {error}.") from None
     if not rows or not all(isinstance(r, dict) for r in rows):
         raise BadInputError(f"{path} holds no texts; it needs one JSON object a line, or CSV with a header.")

@@ -148,8 +148,7 @@ def _examples(found: Exercise, skill: str, many: int, kind: str) -> list[Example
 def split(pool: Sequence[Example], skills: Sequence[str], seed: int) -> Lessons:
     """Keep some texts of each skill apart, also from their own copies.
 
-    Skills of which the pool shows nothing are left out. Raises BadInputError where nothing is left to
-    train on.
+    Skills of which nothing is left to train on are left out. Raises BadInputError where that is all.
     """
     order = random.Random(seed).sample(range(len(pool)), len(pool))  # noqa: S311  repeatable, no secret
     kept: dict[str, int] = defaultdict(int)
@@ -166,8 +165,9 @@ def split(pool: Sequence[Example], skills: Sequence[str], seed: int) -> Lessons:
             f"The pool has {len(pool)} texts, too few to keep {CHECKS} of each skill apart; give a "
             "larger one."
         )
-    shown = tuple(s for s in skills if kept[s])
-    return Lessons(shown, left, tuple(pool[at] for at in sorted(apart.values())))
+    shown = {skill for e in left for skill in e.item.skills}
+    there = tuple(s for s in skills if s in shown)
+    return Lessons(there, left, tuple(pool[at] for at in sorted(apart.values())))
 
 
 def of_skills(found: Lessons, skills: Sequence[str], targets: Sequence[str]) -> Lessons:

@@ -17,17 +17,22 @@ from typing import Any
 import msgspec
 from tqdm import tqdm
 
-from .errors import SkillMixError
+from .errors import SkillMixError, TransientError
 from .evaluate import Setting, evaluate, load_models
 from .figures import METRICS
+from .interfaces import Backend
 from .lm_eval_model import drafted
 from .lm_eval_texts import Graded, by_judge, read
 from .pipeline import Job
-from .records import Question, Sample, Text
+from .records import Question, Reply, Request, Sample, Text
 from .stats import estimate
 from .store import Store
 
 _log = logging.getLogger(__name__)
+_WAITING = (
+    "the judge's endpoint asks to wait or answers too late, so fewer calls are sent; grading goes on when it "
+    "answers. Ctrl-C keeps every verdict that was paid for; judge_max_connections bounds what is sent."
+)
 
 
 class Tally(msgspec.Struct):
@@ -38,6 +43,28 @@ class Tally(msgspec.Struct):
 
 
 TALLY = Tally()
+
+
+class _Heard:
+    """A judge's backend that tells when its endpoint asks to wait; else the bar would just stand still."""
+
+    def __init__(self, backend: Backend, tell: Callable[[], None]) -> None:
+        self.identity, self.limit = backend.identity, backend.limit
+        self.fills_device = getattr(backend, "fills_device", False)
+        self._backend, self._tell = backend, tell
+
+    async def complete(self, request: Request) -> Reply:
+        """Return the judge's reply."""
+        try:
+            return await self._backend.complete(request)
+        except TransientError as error:
+            if error.wait:
+                self._tell()
+            raise
+
+    async def aclose(self) -> None:
+        """Release what the backend holds."""
+        await self._backend.aclose()
 
 
 class BatchGrader(msgspec.Struct, frozen=True):
@@ -78,10 +105,18 @@ class BatchGrader(msgspec.Struct, frozen=True):
 
             def on_sample(sample: Sample) -> None:
                 samples[sample.text.question, sample.text.index] = sample
+                bar.set_postfix_str("", refresh=False)
                 bar.update()
 
+            def waiting() -> None:
+                bar.set_postfix_str("the judge's endpoint asks to wait")
+                if not told:
+                    _log.warning(f"{self.name}: {_WAITING}")
+                told.append(True)
+
+            told: list[bool] = []
             try:
-                self._ask(self._jobs(replies), on_sample)
+                self._ask(self._jobs(replies), on_sample, waiting)
             except SkillMixError as error:
                 _log.error(self._unfinished(asked - len(samples), asked, str(error)))
             except Exception as error:
@@ -91,12 +126,16 @@ class BatchGrader(msgspec.Struct, frozen=True):
         self._count_unscored(samples.values())
         return samples
 
-    def _ask(self, jobs: Iterable[Job], on_sample: Callable[[Sample], None]) -> None:
+    def _ask(
+        self, jobs: Iterable[Job], on_sample: Callable[[Sample], None], waiting: Callable[[], None]
+    ) -> None:
         judged = by_judge(self.setting)
         setting = self._share() if judged else self.setting
         spec = msgspec.structs.replace(setting.spec, anchors=0)  # lm-eval's results have no place for them
         setting = msgspec.structs.replace(setting, spec=spec)
         models = load_models(setting, student=False)
+        judges = tuple(b and _Heard(b, waiting) for b in models.judges)
+        models = msgspec.structs.replace(models, judges=judges)
         store = Store(self.store) if judged else None
         gc.freeze()  # lm-eval's heap is large, and has nothing to be collected meanwhile
         try:

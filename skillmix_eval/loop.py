@@ -70,13 +70,14 @@ class Loop:
         claim(self.out, self.setup, self.asked, pool, graph)
         domain = load_domain(self.setup.domain)
         data = split(pool, [s.id for s in domain.part("train")[0]], self.setup.seed)
+        known = {skill for e in pool for skill in e.item.skills}
         kept, turns, progress = self.start, list[Turn](), list[dict[str, float]]()
         losses: tuple[tuple[float, ...], ...] = ()
         for number in range(1, self.setup.rounds + 1):
             seen = self.evaluated(kept, 0)
             progress.append(rates(seen))
             observed = msgspec.structs.replace(
-                observed_of(seen, data.skills, graph),
+                observed_of(seen, data.skills, graph and graph.of(known)),
                 losses=losses,
                 round=number - 1,
                 rounds=self.setup.rounds,

@@ -6,15 +6,22 @@ options)`.
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Annotated, Any
 
 import msgspec
 
 from .errors import BadInputError
 from .records import Record
+
+# Kinds of a method's options; what is outside (and what is no number) is refused by `adapt.plan`.
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Part = Annotated[float, msgspec.Meta(ge=0, lt=1)]
+Rate = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 
 
 class Item(Record, frozen=True, gc=False):
@@ -83,15 +90,47 @@ def checked_graph(observed: Observed) -> tuple[tuple[float, ...], ...]:
     return observed.graph
 
 
-def checked(found: Planned) -> Planned:
-    """Return a plan; raises BadInputError where its mixture holds no shares or does not sum to 1."""
-    total = sum(found.mixture.values())
-    if not abs(total - 1) < 1e-6 or min(found.mixture.values()) < 0:
+def check_mixture(shares: Mapping[str, float], there: Collection[str], whose: str) -> None:
+    """Raise BadInputError for shares that do not sum to 1, and for one of a skill that no text shows."""
+    total = sum(shares.values())
+    if not abs(total - 1) < 1e-5 or min(shares.values()) < 0:
         raise BadInputError(
-            f"The mixture of {found.method} sums to {total:g}, not to 1 with no share below 0, so "
+            f"The mixture of {whose} sums to {total:g}, not to 1 with no share below 0, so "
             "nothing can be drawn by it."
         )
+    for skill, share in shares.items():
+        if share > 0 and skill not in there:
+            raise BadInputError(
+                f"The mixture of {whose} gives {share:.1%} to the skill '{skill}', which no text of the pool "
+                "shows; give a pool with such texts, or leave the skill out."
+            )
+
+
+def checked(found: Planned, observed: Observed) -> Planned:
+    """Return a plan; raises BadInputError for a mixture that nothing, or not all, can be drawn by."""
+    held = {skill for item in observed.pool for skill in item.skills} if observed.pool else found.mixture
+    check_mixture(found.mixture, held, found.method)
     return found
+
+
+_LACKING = {
+    "pool": "texts to choose from: give a --pool",
+    "misses": "questions that the student failed, with skills that the pool shows: give a --run that has "
+    "some (`skillmix run -k 3 -n 300` asks more)",
+    "targets": 'the skills that are meant, among others: name them with --targets a,b (or as "targets" in '
+    "the --graph file)",
+}
+
+
+def check_needs(method: str, needs: Sequence[str], observed: Observed) -> None:
+    """Raise BadInputError for what a method needs and was not given, and for losses that are no numbers."""
+    for need in needs:
+        what = need.partition(" ")[0]
+        if what in _LACKING and not getattr(observed, what):
+            raise BadInputError(f"{method} needs {_LACKING[what]}.")
+    for loss in (*(i.loss for i in observed.pool), *(x for row in observed.losses for x in row)):
+        if loss is not None and not math.isfinite(loss):
+            raise BadInputError(f"A loss is {loss}, which is not a number, so no plan follows from it.")
 
 
 def skill_map(observed: Observed) -> dict[str, list[Item]]:

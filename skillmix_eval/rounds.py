@@ -166,7 +166,8 @@ def train_rounds(
 
     One learning rate rises and falls over all of them. Killed, the same call goes on where it was.
     """
-    observed = observed_of(run, data.skills, graph)
+    known = {skill for e in (*data.pool, *data.checks) for skill in e.item.skills}
+    observed = observed_of(run, data.skills, graph and graph.of(known))
     observed = msgspec.structs.replace(observed, losses=(), rounds=setup.rounds, from_start=True)
     claim(out, setup, data, observed)
     data = of_skills(data, observed.skills, observed.targets)

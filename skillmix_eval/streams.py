@@ -20,7 +20,7 @@ import msgspec
 
 from .adapt import Graph, plan, read_graph
 from .errors import BackendError, BadInputError
-from .mixing import Observed, normalised
+from .mixing import Observed, check_mixture
 from .training.found import as_found
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ else:
             "Streams need torch and transformers: pip install 'skillmix-eval[train]'."
         ) from error
 
-LOG = "skillmix/loss/"  # before a skill's name, in the trainer's log
+LOG, SHARE = "skillmix/loss/", "skillmix/share/"  # before a skill's name, in the trainer's log
 
 
 class _Row(msgspec.Struct):
@@ -81,14 +81,17 @@ class MixtureStream(IterableDataset):  # type: ignore[misc]
 
     @property
     def mixture(self) -> dict[str, float]:
-        """Share of each skill in what is drawn."""
+        """Share of each skill in what is drawn; those not named when it is set get none.
+
+        Raises BadInputError for shares that do not sum to 1 or are of a skill that no text shows.
+        """
         return dict(zip(self.texts, self._shares.tolist(), strict=True))
 
     @mixture.setter
     def mixture(self, shares: Mapping[str, float]) -> None:
-        wanted = normalised({skill: shares.get(skill, 0.0) for skill in self.texts})
+        check_mixture(shares, self.texts, "a stream")
         for at, skill in enumerate(self.texts):
-            self._shares[at] = wanted[skill]
+            self._shares[at] = shares.get(skill, 0.0)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         from torch.utils.data import get_worker_info
@@ -103,8 +106,9 @@ class MixtureStream(IterableDataset):  # type: ignore[misc]
 class MixtureCallback(TrainerCallback):  # type: ignore[misc]
     """Sets a stream's mixture by a method, before the first step and then every `every` steps.
 
-    `options` are the method's (eta, window, ...). Losses are in the trainer's log, from which a training
-    that is resumed takes those of before.
+    `options` are the method's (eta, window, ...). Losses and the mixture that follows are in the trainer's
+    log, from which a training that is resumed takes those of before. Raises BadInputError for a graph or
+    options that no mixture would follow from.
     """
 
     def __init__(
@@ -116,13 +120,14 @@ class MixtureCallback(TrainerCallback):  # type: ignore[misc]
         **options: Any,
     ) -> None:
         self.stream, self.every, self.method, self.options = stream, every, method, options
-        self.graph = graph if graph is None or isinstance(graph, Graph) else read_graph(Path(graph))
+        if every < 1:
+            raise BadInputError(f"every = {every} is no number of steps; give 1 or more.")
+        found = graph if graph is None or isinstance(graph, Graph) else read_graph(Path(graph))
+        self.graph = found and found.of(stream.skills)
         self.skills = self.graph.skills if self.graph else stream.skills
         self.targets = (self.graph.targets if self.graph else ()) or self.skills
-        for skill in (*self.skills, *self.targets):
-            if skill not in stream.checks:
-                raise BadInputError(f"No text of the stream shows the graph's skill '{skill}'.")
         self.losses: list[tuple[float, ...]] = []
+        self._planned(((1.0,) * len(self.targets),), 0)  # a fault is told now, not after an hour's training
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **given: Any) -> None:  # noqa: ARG002
         """Set the first mixture, or the one that a resumed training had."""
@@ -139,19 +144,22 @@ class MixtureCallback(TrainerCallback):  # type: ignore[misc]
         if measure:
             row = {t: _loss(model, self.stream.checks[t]) for t in self.targets}
             self.losses.append(tuple(row.values()))
-            state.log_history.append(
-                {**{LOG + t: loss for t, loss in row.items()}, "step": state.global_step}
-            )
+        self.stream.mixture = shares = self._planned(tuple(self.losses), state.max_steps)
+        if measure:
+            logged = {LOG + t: loss for t, loss in row.items()} | {SHARE + s: p for s, p in shares.items()}
+            state.log_history.append({**logged, "step": state.global_step})
+
+    def _planned(self, losses: tuple[tuple[float, ...], ...], steps: int) -> dict[str, float]:
         observed = Observed(
             self.skills,
-            losses=tuple(self.losses),
+            losses=losses,
             targets=self.targets if self.targets != self.skills else (),
             graph=self.graph.rows if self.graph else (),
-            round=len(self.losses) - 1,
-            rounds=max(1, state.max_steps // self.every),
+            round=len(losses) - 1,
+            rounds=max(1, steps // self.every),
             from_start=True,
         )
-        self.stream.mixture = plan(self.method, observed, 0, 0, self.options).mixture
+        return plan(self.method, observed, 0, 0, self.options).mixture
 
 
 def _rows(path: Path) -> Iterator[_Row]:
@@ -162,7 +170,7 @@ def _rows(path: Path) -> Iterator[_Row]:
     for number, line in enumerate(lines, start=1):
         try:
             row = msgspec.json.decode(line, type=_Row)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             raise BadInputError(
                 f"{path} line {number} is no row of `skillmix adapt` (messages and skills): {error}."
             ) from None

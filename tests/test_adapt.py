@@ -6,8 +6,13 @@ import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+
+from skillmix_eval.adapt import read_graph, read_pool
+from skillmix_eval.domain import load_domain
+from skillmix_eval.errors import BadInputError
 
 from .server import ROOT, one_sentence, skillmix
 
@@ -69,12 +74,69 @@ def test_a_graph_steers(place: Path) -> None:
     assert set(done.json["mixture"]) == {"anaphora", "rhyme"}
 
 
+def pool_row(**known: Any) -> str:
+    """Return a line of a pool."""
+    topic = load_domain("devices").part("train")[1][0].id
+    return json.dumps({"topic": topic, "skills": ["rhyme"], "text": "A cat sat on a mat."} | known)
+
+
+@pytest.mark.parametrize(
+    "known", [{"loss": "abc"}, {"loss": [1]}, {"loss": -1}, {"full_marks": "perhaps"}, {"text": " "}], ids=str
+)
+def test_a_pool_with_a_value_that_is_none_names_the_text(known: dict[str, Any], tmp_path: Path) -> None:
+    """Which text, which column, what was wrong."""
+    (tmp_path / "pool.jsonl").write_text(pool_row() + "\n" + pool_row(**known) + "\n")
+    with pytest.raises(BadInputError, match=f"text 2: '{next(iter(known))}' cannot be used"):
+        read_pool(tmp_path / "pool.jsonl", load_domain("devices"))
+
+
+def test_files_nested_without_end_are_refused(tmp_path: Path) -> None:
+    """A line of brackets is no text, and no graph."""
+    (tmp_path / "deep.jsonl").write_text("[" * 100_000)
+    with pytest.raises(BadInputError, match=r"deep.jsonl line 1 is not JSON"):
+        read_pool(tmp_path / "deep.jsonl", load_domain("devices"))
+    with pytest.raises(BadInputError, match=r"deep.jsonl is not of the form"):
+        read_graph(tmp_path / "deep.jsonl")
+
+
+def test_words_for_no_are_no_and_what_no_file_can_hold_is_dropped(tmp_path: Path) -> None:
+    """CSV has words for everything, JSON may have, too; a text keeps all but half characters."""
+    (tmp_path / "pool.jsonl").write_text(
+        "\n".join(pool_row(full_marks=no) for no in ("false", "False", 0, False))
+        + "\n"
+        + pool_row(text="a\ud800")
+    )
+    topic = json.loads(pool_row())["topic"]
+    rows = "text,topic,skills,loss,full_marks\n" + "".join(
+        f"a,{topic},rhyme,{loss},{full}\n" for loss, full in (("", "False"), ("1.5", "0"), ("2", ""))
+    )
+    (tmp_path / "pool.csv").write_text(rows)
+    read = [read_pool(tmp_path / f"pool.{kind}", load_domain("devices")) for kind in ("jsonl", "csv")]
+    assert [e.item.full_marks for e in read[0]] == [False] * 4 + [True]
+    assert read[0][-1].messages[-1].content == "a"
+    assert [(e.item.loss, e.item.full_marks) for e in read[1]] == [(None, False), (1.5, False), (2.0, True)]
+
+
+def test_targets_can_be_named_and_what_the_pool_lacks_is_told(place: Path) -> None:
+    """DMT's first round is of the named skill alone; skills that no text shows are listed."""
+    done = skillmix(
+        "adapt", "dmt", "--pool", "teacher", "--targets", "rhyme", "-n", 9, "--out", "d", cwd=place
+    )
+    assert done.code == 0, done.err
+    rows = [json.loads(line) for line in (place / "d" / "train.jsonl").read_text().splitlines()]
+    assert all("rhyme" in row["skills"] for row in rows)
+    (place / "one.jsonl").write_text(pool_row() + "\n")
+    done = skillmix("adapt", "uniform_skills", "--pool", "one.jsonl", "--out", "u", "--json", cwd=place)
+    assert done.json["mixture"] == {"rhyme": 1.0}
+    assert "anaphora" in done.json["not_in_pool"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["nope"], ["nope", "stat-sel"]),
         (["stat_sel", "--pool", "teacher"], ["questions that the student failed"]),
-        (["stat_sel", "--run", "weak"], ["carries a skill"]),
+        (["stat_sel", "--run", "weak"], ["--pool"]),
         (["skill_it", "--run", "weak", "--pool", "teacher"], ["--graph"]),
         (["skill_it", "--run", "weak", "--graph", "none.json"], ["none.json"]),
         (["stat_sel", "--run", "weak", "--pool", "teacher", "--set", "per=3"], ["per", "per_skill"]),
@@ -82,6 +144,10 @@ def test_a_graph_steers(place: Path) -> None:
         (["uniform_items", "--pool", "bare.jsonl"], ["bare.jsonl", "text 1 has no skills"]),
         (["skill_it", "--pool", "teacher", "--graph", "wide.json"], ["2 rows of 3 numbers"]),
         (["uniform_items", "--pool", "teacher", "--set", "x"], ["name=value"]),
+        (["skill_it", "--pool", "teacher", "--set", "eta=[1"], ["eta=[1", "no value"]),
+        (["skill_it", "--pool", "teacher", "--graph", "other.json"], ["'nosuch'"]),
+        (["skill_it", "--pool", "one.jsonl", "--graph", "absent.json"], ["'anaphora', which no text"]),
+        (["dmt", "--pool", "teacher"], ["--targets"]),
     ],
     ids=lambda found: " ".join(found)[:40],
 )
@@ -89,6 +155,11 @@ def test_what_is_missing_is_said(place: Path, arguments: list[str], words: list[
     """A method without what it needs says so in one sentence, and writes nothing."""
     (place / "bare.jsonl").write_text('{"topic": "x", "text": "y"}\n')
     (place / "wide.json").write_text('{"skills": ["rhyme", "anaphora"], "rows": [[1, 2, 3], [1, 2, 3]]}')
+    files = {"other": ("rhyme", "nosuch"), "absent": ("rhyme", "anaphora")}
+    for name, skills in files.items():
+        graph = {"skills": skills, "rows": [[1, 2], [1, 2]]}
+        (place / f"{name}.json").write_text(json.dumps(graph))
+    (place / "one.jsonl").write_text(pool_row() + "\n")
     (place / "broken.jsonl").write_text('{"topic": "x"}\n')
     done = skillmix("adapt", *arguments, "--out", "none", cwd=place)
     assert done.code == 2

@@ -233,5 +233,5 @@ def test_a_mixture_follows_targets_that_are_not_trained(torch: Any, tmp_path: Pa
     assert set(done.realised) <= {"ones", "tens"}
     assert set(done.losses) == set(addition.SKILLS)
     unknown = Graph(("ones", "tens"), ((0.0,), (1.0,)), ("thousands",))
-    with pytest.raises(BadInputError, match="No text shows the evaluated skill 'thousands'"):
+    with pytest.raises(BadInputError, match="No skill of the graph or target named 'thousands'"):
         rounds.train_rounds(setup, data, tmp_path / "other", graph=unknown)

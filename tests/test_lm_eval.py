@@ -138,6 +138,24 @@ def test_a_judge_that_is_down_loses_no_texts(
     assert re.search(r"full_marks +\|↑ +\| +NaN\|", make_table(found))
 
 
+def test_a_judge_that_asks_to_wait_is_heard(
+    tmp_path: Path, serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the judge's endpoint turns calls away, one line says that grading waits, and none is lost."""
+    turned_away: list[str] = []
+
+    def busy(prompt: str) -> str | int:
+        if len(turned_away) < 3:
+            turned_away.append(prompt)
+            return 429
+        return judge(prompt)
+
+    metadata = {"n": 4, "judge": "openai/j", "judge_base_url": serve(busy).url, "store": str(tmp_path / "s")}
+    found = harness(["skillmix_language_k2"], metadata, Fixed(lambda prompt, _: student(prompt)))
+    assert found["results"]["skillmix_language_k2"]["coverage,judge"] == 1
+    assert len([r for r in caplog.records if "asks to wait" in r.getMessage()]) == 1
+
+
 def test_several_texts_per_question(tmp_path: Path, serve: Serve) -> None:
     """With `texts`, each question has several texts and the figures are those of our own reduction."""
 

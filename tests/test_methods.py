@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skillmix_eval import methods
+from skillmix_eval.adapt import plan as planned_by_name
 from skillmix_eval.errors import BadInputError
 from skillmix_eval.methods import (
     curriculum,
@@ -116,7 +117,7 @@ def test_an_identity_graph_is_multiplicative_weights() -> None:
     plan = planned("skill_it", control="identity", window=1, eta=1.0)
     weights = np.exp([0.1, 0.4, 0.9])
     assert list(plan.mixture.values()) == pytest.approx(list(weights / weights.sum()))
-    assert plan.deviations == ("identity graph (negative control)",)
+    assert plan.deviations == (skill_it.RATES, "identity graph (negative control)")
 
 
 def test_the_first_round_of_a_training_follows_the_graph_alone() -> None:
@@ -138,7 +139,7 @@ def test_a_shuffled_graph_gives_each_skill_the_place_of_another() -> None:
     plan = planned("skill_it", control="shuffled", window=1, eta=1.0)
     graph = np.array([[1, 0, 0], [0, 1, 0.5], [0, 0, 1]])
     assert list(plan.mixture.values()) == pytest.approx(skill_it.mixture(graph, [[0.1, 0.4, 0.9]], 1.0))
-    assert plan.deviations == ("shuffled graph (negative control)",)
+    assert plan.deviations == (skill_it.RATES, "shuffled graph (negative control)")
     with pytest.raises(BadInputError, match="Did you mean 'identity'"):
         planned("skill_it", control="identiy")
 
@@ -248,11 +249,61 @@ def test_what_is_missing_is_said(name: str, change: dict[str, Any], said: str) -
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [
+        ("skill_it", "window", 0), ("skill_it", "window", True), ("skill_it", "eta", -3),
+        ("skill_it", "eta", float("inf")), ("skill_it", "eta", float("nan")), ("skill_it", "eta", "high"),
+        ("lfr", "drop", 1.5), ("skill_curriculum", "earlier", 2), ("dmt", "replay", -0.1),
+        ("stat_sel", "per_skill", 0), ("stat_sel", "per_skill", 100_000_000),
+        ("skill_composition", "most", 0),
+    ],
+)  # fmt: skip
+def test_an_option_out_of_range_is_refused(name: str, option: str, value: Any) -> None:
+    """Whatever the method, its signature says what an option may be, and the error names option and value."""
+    with pytest.raises(BadInputError, match=f"The option {option} of {name} cannot be {value!r}: Expected"):
+        planned_by_name(name, FULL, 10, 0, {option: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "lacks", "said"),
+    [
+        ("stat_sel", "pool", "give a --pool"), ("uniform_skills", "pool", "give a --pool"),
+        ("curriculum", "pool", "give a --pool"), ("stat_sel", "misses", "give a --run"),
+        ("dmt", "targets", "--targets a,b"),
+    ],
+)  # fmt: skip
+def test_a_need_that_is_not_met_names_the_option_that_meets_it(name: str, lacks: str, said: str) -> None:
+    """A method that was not given what it needs says how to give it."""
+    with pytest.raises(BadInputError, match=f"^{name} needs .*{said}"):
+        planned_by_name(name, msgspec.structs.replace(FULL, **{lacks: ()}), 10, 0, {})
+
+
+def test_a_pool_with_a_loss_that_is_no_number_gives_no_plan() -> None:
+    """An item that cannot be ordered by its loss would stand anywhere."""
+    pool = (*POOL, Item("x", ("a",), loss=float("nan")))
+    with pytest.raises(BadInputError, match="A loss is nan"):
+        planned_by_name("curriculum", msgspec.structs.replace(FULL, pool=pool), 10, 0, {})
+
+
+def test_a_plan_says_where_it_is_not_as_in_the_paper() -> None:
+    """What the harness puts in the place of the paper's parts is in the result."""
+    rounds = msgspec.structs.replace(FULL, rounds=2)
+    for name, said in (
+        ("stat_sel", "rubric"),
+        ("curriculum", "each round"),
+        ("skill_curriculum", "not each"),
+    ):
+        assert any(said in words for words in planned(name, rounds).deviations)
+
+
 def test_a_mixture_that_does_not_sum_is_refused() -> None:
     """Whatever method gives it, shares are checked before anything is drawn by them."""
     for mixture in ({"a": 0.5, "b": 0.4}, {"a": 1.5, "b": -0.5}, {}):
         with pytest.raises(BadInputError, match="The mixture of mine sums to"):
-            checked(Planned("mine", "nowhere", mixture))
+            checked(Planned("mine", "nowhere", mixture), FULL)
+    with pytest.raises(BadInputError, match=r"20\.0% to the skill 'nosuch', which no text of the pool"):
+        checked(Planned("mine", "nowhere", {"a": 0.8, "nosuch": 0.2}), FULL)
     with pytest.raises(BadInputError, match="at least one skill with a weight above 0"):
         normalised({"a": 0.0})
 

@@ -22,7 +22,7 @@ transformers = pytest.importorskip("transformers", reason="transformers is not i
 pytest.importorskip("accelerate", reason="accelerate, which the Trainer needs, is not installed")
 
 from skillmix_eval.adapt import Graph  # noqa: E402
-from skillmix_eval.streams import LOG, MixtureCallback, MixtureStream  # noqa: E402
+from skillmix_eval.streams import LOG, SHARE, MixtureCallback, MixtureStream  # noqa: E402
 
 CHECKPOINT = ROOT / "results" / "devices" / "checkpoints" / "400"
 GRAPH = Graph(("anaphora", "rhyme"), ((1.0, 0.0), (0.0, 1.0)))
@@ -57,7 +57,7 @@ def test_what_is_drawn_follows_the_mixture_as_it_is_now(texts: Path, tokenizer: 
     drawn = iter(stream)
     seen = Counter(s for t in itertools.islice(drawn, 300) for s in of(t, stream))
     assert len(seen) == len(stream.skills)
-    stream.mixture = {"rhyme": 3.0, "anaphora": 1.0}
+    stream.mixture = {"rhyme": 0.75, "anaphora": 0.25}
     later = [of(t, stream) for t in itertools.islice(drawn, 400)]
     assert set().union(*later) == {"anaphora", "rhyme"}
     assert 0.65 < sum("rhyme" in s for s in later) / 400 < 0.85
@@ -108,6 +108,9 @@ def test_skill_it_moves_the_mixture_in_the_trainer(texts: Path, tokenizer: Any, 
     logged = [[r[LOG + s] for s in GRAPH.skills] for r in trainer.state.log_history if LOG + "rhyme" in r]
     assert len(logged) == len(callback.losses) == 3  # before steps 0 and 2; resumed after 4, before step 6
     wanted = skill_it.mixture(np.asarray(GRAPH.rows), logged[1:], 2.0)
+    drawn = [r for r in trainer.state.log_history if SHARE + "rhyme" in r]
+    assert [r["step"] for r in drawn] == [0, 2, 6]
+    assert [drawn[-1][SHARE + s] for s in GRAPH.skills] == pytest.approx(list(wanted))
     assert [stream.mixture[s] for s in GRAPH.skills] == pytest.approx(list(wanted), abs=1e-5)
     assert sum(stream.mixture.values()) == pytest.approx(1)
     assert trainer.model.training
@@ -135,10 +138,31 @@ def test_files_that_make_no_stream(line: str, said: str, tokenizer: Any, tmp_pat
 def test_a_graph_of_other_skills_and_a_mixture_of_none(texts: Path, tokenizer: Any) -> None:
     """Neither is silently taken for something else."""
     stream = MixtureStream(texts / "train.jsonl", tokenizer, apart=2)
-    with pytest.raises(BadInputError, match="graph's skill 'irony'"):
+    with pytest.raises(BadInputError, match="No skill of the graph or target named 'irony'"):
         MixtureCallback(stream, Graph(("irony",), ((1.0,),)))
-    with pytest.raises(BadInputError, match="at least one skill with a weight above 0"):
-        stream.mixture = {"irony": 1.0}
+    with pytest.raises(BadInputError, match="'irony', which no text of the pool shows"):
+        stream.mixture = {"irony": 0.2, "rhyme": 0.8}
+    with pytest.raises(BadInputError, match="sums to 4"):
+        stream.mixture = {"rhyme": 3.0, "anaphora": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"every": 0}, "every = 0"),
+        ({"etta": 1.0}, "no option 'etta'; it has: eta"),
+        ({"method": "skillit"}, "Did you mean 'skill-it'"),
+        ({"graph": Graph(("anaphora", "rhyme"), ((1.0,),))}, "1 rows of 1 numbers"),
+        ({"graph": Graph(("rhyme", "rhyme"), ((1.0, 0.0), (0.0, 1.0)))}, "'rhyme' twice"),
+    ],
+)
+def test_a_callback_that_cannot_plan_is_refused_when_it_is_made(
+    texts: Path, tokenizer: Any, settings: dict[str, Any], said: str
+) -> None:
+    """A slip is told before the training, not at its first update."""
+    stream = MixtureStream(texts / "train.jsonl", tokenizer, apart=2)
+    with pytest.raises(BadInputError, match=said):
+        MixtureCallback(stream, **{"graph": GRAPH, **settings})
 
 
 def example(number: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:

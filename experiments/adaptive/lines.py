@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
@@ -13,10 +14,14 @@ _LEFT, _TOP, _WIDE, _HIGH = 52, 34, 420, 250
 def lines_svg(title: str, at: Sequence[float], lines: Mapping[str, Sequence[Sequence[float]]]) -> str:
     """Return means over runs as lines and the runs' range as a band; `lines` has the runs of each name.
 
-    The first point of a falling curve may be far above the rest; the scale then starts at the second.
+    The first point of a falling curve may be far above the rest; then it is left out, and the note says so.
     """
-    values = [v for runs in lines.values() for run in runs for v in run[1:]]
-    high = max(values) or 1.0
+    start = max(run[0] for runs in lines.values() for run in runs)
+    high = _round_up(max(v for runs in lines.values() for run in runs for v in run[1:]))
+    first = int(start > high)  # the first point that is drawn
+    at, lines = at[first:], {name: [run[first:] for run in runs] for name, runs in lines.items()}
+    note = f"band: least to most of {max(map(len, lines.values()))} seeds"
+    note += f"; start, not drawn: {start:.2f}" * first
 
     def place(x: float, y: float) -> str:
         return f"{_LEFT + _WIDE * x / at[-1]:.1f},{_TOP + _HIGH * (1 - min(y, high) / high):.1f}"
@@ -32,15 +37,15 @@ def lines_svg(title: str, at: Sequence[float], lines: Mapping[str, Sequence[Sequ
         y = _TOP + _HIGH * part / 4
         parts.append(f'<path d="M{_LEFT} {y:.1f}h{_WIDE}" stroke="#ddd"/>')
         parts.append(
-            f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{high * (1 - part / 4):.2f}</text>'
+            f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{high * (1 - part / 4):g}</text>'
         )
     for x in at:
         where = _LEFT + _WIDE * x / at[-1]
         parts.append(
-            f'<text x="{where:.1f}" y="{_TOP + _HIGH + 16}" text-anchor="middle">{x / 1000:.0f}</text>'
+            f'<text x="{where:.1f}" y="{_TOP + _HIGH + 16}" text-anchor="middle">{x / 1000:.3g}</text>'
         )
     parts.append(
-        f'<text x="{_LEFT + _WIDE / 2}" y="{_TOP + _HIGH + 34}" text-anchor="middle">thousand texts</text>'
+        f'<text x="{_LEFT + _WIDE / 2}" y="{_TOP + _HIGH + 34}" text-anchor="middle">thousand texts ({note})</text>'
     )
     for number, (name, runs) in enumerate(lines.items()):
         colour, dash = _STYLES[number % len(_STYLES)]
@@ -56,3 +61,9 @@ def lines_svg(title: str, at: Sequence[float], lines: Mapping[str, Sequence[Sequ
             f'<text x="{_LEFT + _WIDE + 40}" y="{y}">{escape(name)}</text>',
         ]
     return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _round_up(value: float) -> float:
+    """Return the next value above of which a quarter is a short number."""
+    unit = 10.0 ** math.floor(math.log10(value or 1.0))
+    return next(m * unit for m in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10) if m * unit >= value)

@@ -160,7 +160,7 @@ def report(done: list[dict[str, dict[str, float]]], budget: int, n: int) -> None
 def main() -> None:
     """Train and measure seed by seed; report after each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--samples", type=int, default=1600)
     options = parser.parse_args()
     torch.set_num_threads(1)

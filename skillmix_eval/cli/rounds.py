@@ -11,7 +11,7 @@ import msgspec
 import rich_click as click
 
 from . import options, show
-from .train import method_options
+from .train import method_options, names
 
 if TYPE_CHECKING:
     from ..adapt import Graph
@@ -90,7 +90,12 @@ def _training(function: F) -> F:
 @click.option(
     "--graph-samples", type=click.IntRange(1), help="Texts a training of the graph's [default: -s]."
 )
-@click.option("--targets", default="", help="Skills that the learnt graph is to help: a,b [default: all].")
+@click.option(
+    "--targets",
+    callback=names,
+    default="",
+    help="Skills that the learnt graph is to help, or that dmt starts with: a,b [default: all].",
+)
 @_training
 def train(
     method: str, student: Path | None, rounds: int | None, folder: Path | None, json: bool, **given: Any
@@ -224,17 +229,19 @@ def _setup(start: str, method: str, rounds: int | None, given: dict[str, Any]) -
 
 
 def _learnt(setup: Setup, data: Lessons, given: dict[str, Any]) -> Graph | None:
-    """Return the graph of a file, or one learnt here where a way is named or the method needs one."""
-    from ..adapt import read_graph
+    """Return the graph of a file, or one learnt here where a way is named or the method needs one; else
+    one that says no more than the targets.
+    """
+    from ..adapt import graph_of
     from ..graphs import WAYS, learnt
 
-    named, targets = given["graph"], tuple(given["targets"].split(",")) * bool(given["targets"])
+    named, targets = given["graph"], given["targets"]
     if named and named not in WAYS:
-        return read_graph(Path(named))
+        return graph_of(Path(named), data.skills, targets)
     if not named and (
         setup.method.replace("-", "_") != "skill_it" or setup.settings.get("control") == "identity"
     ):
-        return None
+        return graph_of(None, data.skills, targets)
     budget = given["graph_samples"] or setup.budget
     small = msgspec.structs.replace(setup, budget=budget, method="graph", settings={}, rounds=1)
     return learnt(small, data, given["out"] / "graph", named or WAYS[0], targets, show.say)

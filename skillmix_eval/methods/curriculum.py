@@ -20,4 +20,6 @@ def plan(observed: Observed, budget: int, seed: int = 0, hardest_first: bool = F
     slice_ = ordered[: max(1, len(ordered) * (observed.round + 1) // observed.rounds)]
     items = drawn(slice_, budget, seed)
     options = {"hardest_first": hardest_first}
-    return Planned("curriculum", SOURCE, shares(items), tuple(i.id for i in items), options)
+    again = ("losses are of the student in each round; the paper's are of the pre-trained model, once",)
+    deviations = again if observed.rounds > 1 else ()
+    return Planned("curriculum", SOURCE, shares(items), tuple(i.id for i in items), options, deviations)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from ..errors import BadInputError
-from ..mixing import Observed, Planned, drawn, shares
+from ..mixing import Observed, Part, Planned, drawn, shares
 
 SOURCE = "DMT, dual-stage mixed fine-tuning (arXiv 2310.05492, section 3.4)"
 NEEDS = ("pool", "targets")
 
 
-def plan(observed: Observed, budget: int, seed: int = 0, replay: float = 1 / 256) -> Planned:
+def plan(observed: Observed, budget: int, seed: int = 0, replay: Part = 1 / 256) -> Planned:
     """Return round 0: items of the target skills; later rounds: the other items and a share `replay` of
     those.
 
@@ -18,7 +18,10 @@ def plan(observed: Observed, budget: int, seed: int = 0, replay: float = 1 / 256
     special = [i for i in observed.pool if set(i.skills) & set(observed.targets)]
     general = [i for i in observed.pool if not set(i.skills) & set(observed.targets)]
     if not special or not general:
-        raise BadInputError("DMT needs a pool with items of the target skills and items without them.")
+        raise BadInputError(
+            f"DMT needs a pool with items of the target skills ({', '.join(observed.targets)}) and items "
+            "without them."
+        )
     kept = drawn(special, max(1, round(replay * len(special))), seed)
     items = drawn(special if observed.round == 0 else general + kept, budget, seed)
     return Planned("dmt", SOURCE, shares(items), tuple(i.id for i in items), {"replay": replay})

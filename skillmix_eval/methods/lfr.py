@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from ..errors import BadInputError
-from ..mixing import Observed, Planned, drawn, shares
+from ..mixing import Observed, Part, Planned, drawn, shares
 
 SOURCE = "LFR, Learn-Focus-Review (arXiv 2409.06131)"
 NEEDS = ("pool with losses",)
 PHASES = ("learn", "focus", "review", "focus")
 
 
-def plan(observed: Observed, budget: int, seed: int = 0, drop: float = 0.5) -> Planned:
+def plan(observed: Observed, budget: int, seed: int = 0, drop: Part = 0.5) -> Planned:
     """Return items of this round's phase: all of the pool, or all but the easiest share `drop` of it.
 
     The paper's own shares and lengths of phases are not known to us; half is our choice.

@@ -9,13 +9,13 @@ from __future__ import annotations
 import random
 
 from ..errors import BadInputError
-from ..mixing import Observed, Planned, drawn, shares
+from ..mixing import Count, Observed, Planned, drawn, shares
 
 SOURCE = "Can models learn skill composition from examples? (arXiv 2409.19808, section 3)"
 NEEDS = ("pool",)
 
 
-def plan(observed: Observed, budget: int, seed: int = 0, most: int = 3) -> Planned:
+def plan(observed: Observed, budget: int, seed: int = 0, most: Count = 3) -> Planned:
     """Return `budget` full-mark items with at most `most` skills, all trainable, each k in equal parts."""
     trainable = set(observed.skills)
     fit = [i for i in observed.pool if i.full_marks and i.skills and trainable.issuperset(i.skills)]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from ..errors import BadInputError
-from ..mixing import Observed, Planned, drawn_by_mixture, normalised
+from ..mixing import Observed, Planned, Share, drawn_by_mixture, normalised
 
 SOURCE = "skill-curriculum baseline (Skill-It, arXiv 2307.14430, appendix C.3)"
 NEEDS = ("losses",)
 
 
 def plan(
-    observed: Observed, budget: int, seed: int = 0, earlier: float = 0.4, hardest_first: bool = False
+    observed: Observed, budget: int, seed: int = 0, earlier: Share = 0.4, hardest_first: bool = False
 ) -> Planned:
     """Return this round's mixture: `earlier` of it is shared by the skills of the rounds before.
 
@@ -33,4 +33,7 @@ def plan(
     mixture = normalised(weights)
     items = drawn_by_mixture(observed, mixture, budget, seed) if observed.pool else []
     options = {"earlier": earlier, "hardest_first": hardest_first}
-    return Planned("skill_curriculum", SOURCE, mixture, tuple(i.id for i in items), options)
+    which = f"round {observed.round + 1} of {observed.rounds} for {len(order)} skills"
+    few = f"{which}: not each skill has a round of its own"
+    deviations = (few,) if observed.rounds <= len(order) else ()
+    return Planned("skill_curriculum", SOURCE, mixture, tuple(i.id for i in items), options, deviations)

@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInputError, unknown
-from ..mixing import Observed, Planned, checked_graph, drawn_by_mixture
+from ..mixing import Count, Observed, Planned, Rate, checked_graph, drawn_by_mixture
 
 SOURCE = "Skill-It (arXiv 2307.14430, algorithm 1)"
 NEEDS = ("graph", "losses")
 CONTROLS = ("identity", "shuffled")
+IN_NATS = "losses are nats a token of the reply, so eta is of this scale and not the paper's"
+RATES = "losses are the shares in which a skill was not shown, so eta is of this scale and not the paper's"
 Matrix = NDArray[np.float64]
 
 
@@ -38,7 +40,12 @@ def mixture(
         raise BadInputError(
             "A loss is not a number, so no mixture follows from it; look at the training run."
         )
-    exponent = eta * (graph @ summed)
+    with np.errstate(all="ignore"):
+        exponent = eta * (graph @ summed)
+    if not np.isfinite(exponent).all():
+        raise BadInputError(
+            f"No mixture follows from an eta of {eta:g}, this graph and these losses: too large."
+        )
     weights: Matrix = np.exp(exponent - exponent.max())
     shares: Matrix = weights / weights.sum()
     return shares
@@ -88,8 +95,8 @@ def plan(
     observed: Observed,
     budget: int,
     seed: int = 0,
-    eta: float = 0.5,
-    window: int = 3,
+    eta: Rate = 0.5,
+    window: Count = 3,
     mean: bool = False,
     control: str = "",
 ) -> Planned:
@@ -122,7 +129,8 @@ def plan(
     shares = mixture(graph, losses, eta, window, mean)
     found = dict(zip(observed.skills, shares.tolist(), strict=True))
     items = drawn_by_mixture(observed, found, budget, seed) if observed.pool else []
-    deviations = ["window averaged, not summed"] if mean else []
+    deviations = [IN_NATS if observed.from_start else RATES] if losses else []
+    deviations += ["window averaged, not summed"] * mean
     deviations += [f"{control} graph (negative control)"] * bool(control)
     options = {"eta": eta, "window": window, "mean": mean, "control": control}
     return Planned("skill_it", SOURCE, found, tuple(i.id for i in items), options, tuple(deviations))

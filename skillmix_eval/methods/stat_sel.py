@@ -11,10 +11,14 @@ import random
 from collections import Counter
 
 from ..errors import BadInputError
-from ..mixing import Observed, Planned, drawn, normalised, shares, skill_map
+from ..mixing import Count, Observed, Planned, drawn, normalised, shares, skill_map
 
 SOURCE = "STAT-Sel (arXiv 2510.10023, section 2.2 and algorithm 1)"
 NEEDS = ("misses", "pool")
+RUBRIC = (
+    "the rubric says which questions are difficult and which skills were missed; the paper has scores of "
+    "each step and a labelling model"
+)
 
 
 def difficult(process: list[float], last: float = 0.85, any_step: float = 0.70) -> bool:
@@ -33,7 +37,7 @@ def plan(
     observed: Observed,
     budget: int,
     seed: int = 0,
-    per_skill: int = 5,
+    per_skill: Count = 5,
     shuffled: bool = False,
 ) -> Planned:
     """Return `budget` items: those drawn for the misses, shuffled and repeated or cut to the budget.
@@ -55,7 +59,7 @@ def plan(
         raise BadInputError("The pool holds no item of any skill that the student missed; give a wider pool.")
     items = drawn(picked, budget, seed)
     options = {"per_skill": per_skill, "shuffled": shuffled}
-    deviations = ("skill labels shuffled (negative control)",) if shuffled else ()
+    deviations = (RUBRIC, *["skill labels shuffled (negative control)"] * shuffled)
     return Planned("stat_sel", SOURCE, shares(items), tuple(i.id for i in items), options, deviations)
 
 
