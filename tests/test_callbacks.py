@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,7 @@ def test_at_saves_and_gated(tmp_path: Path) -> None:
 
 def test_a_diverged_training_is_seen_and_stopped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A second training into the same folder is evaluated afresh; where texts never end, it is stopped."""
+    caplog.set_level(logging.WARNING, "skillmix_eval.callbacks")  # which Inspect's own tests may have raised
     good, _ = trained(tmp_path, callback=True, rate=1e-7, every=10)
     shutil.copytree(tmp_path / "runs" / "step-10", tmp_path / "accepted")
     bad, _ = trained(

@@ -18,7 +18,7 @@ from lm_eval.models.openai_completions import LocalChatCompletion
 from skillmix_eval.errors import BadInputError
 from skillmix_eval.lm_eval_logs import import_lm_eval
 from skillmix_eval.lm_eval_model import Refined, SkillMixLM
-from skillmix_eval.lm_eval_plugin import _say_once
+from skillmix_eval.lm_eval_settings import say_once
 
 from .lm_eval_help import (
     Fixed,
@@ -85,7 +85,7 @@ def test_refined_is_the_default_of_the_model_and_drafts_that_of_others(
     tmp_path: Path, serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Without `skillmix` tasks score drafts and say so; with it texts are refined unless told otherwise."""
-    _say_once.cache_clear()
+    say_once.cache_clear()
     writer, grader = serve(student), serve(judge)
     draft = harness([TASK], metadata(tmp_path, grader), **chat(writer))
     assert "The skillmix tasks score drafts" in caplog.text
