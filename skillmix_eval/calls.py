@@ -76,7 +76,8 @@ class Caller:
         Raises CallFailedError (this call), BackendError (every call), BudgetError (no money left) or
         StoreError (nothing can be kept).
         """
-        kept = self.kept(request)
+        key = call_key(self.backend.identity, request)
+        kept = self._kept(key)
         if kept is not None:
             self._count(stored_calls=1)
             return kept
@@ -84,13 +85,15 @@ class Caller:
         self._count(paid_calls=1, untold=reply.usage == Usage(), paid=reply.usage)
         if self._store is None:
             return without_thoughts(reply)
-        key = call_key(self.backend.identity, request)
         # nothing waits before the reply is handed over; from then on it is kept, even if the run is stopped
         return self._decoded(await self._store.put(key, msgspec.json.encode(reply)))
 
     def kept(self, request: Request) -> Reply | None:
         """Return the reply that the store holds, or None; raises StoreError for one that cannot be read."""
-        found = self._store.get(call_key(self.backend.identity, request)) if self._store else None
+        return self._kept(call_key(self.backend.identity, request))
+
+    def _kept(self, key: str) -> Reply | None:
+        found = self._store.get(key) if self._store else None
         return self._decoded(found) if found is not None else None
 
     async def _tried(self, request: Request) -> Reply:

@@ -18,7 +18,7 @@ from .errors import CallFailedError
 from .evaluate import Models, Setting
 from .interfaces import Backend
 from .pipeline import Job, Judge, Plan, answer, jobs_for
-from .prices import price_of
+from .prices import price_of, size
 from .records import Reply, Request, Usage
 from .store import Store
 
@@ -69,7 +69,7 @@ class _Looker(Caller):
             tokens = kept.usage.output or round(characters / _CHARACTERS)
             self.stored.append(_Length(tokens, characters))
             return kept
-        self.used += Usage(_tokens(request), self._length.tokens)
+        self.used += Usage(round(size(request) / _CHARACTERS), self._length.tokens)
         if not self._writes:
             raise CallFailedError("nobody is asked")
         return Reply("x" * self._length.characters)
@@ -135,12 +135,6 @@ def _look(
 
     asyncio.run(walk())
     return [student, *(ask for ask in asks if ask)]
-
-
-def _tokens(request: Request) -> int:
-    messages = sum(len(m.content) for m in request.messages)
-    schema = len(msgspec.json.encode(request.schema)) if request.schema else 0
-    return round((messages + schema) / _CHARACTERS)
 
 
 def _scaled(used: Usage, scale: float) -> Usage:

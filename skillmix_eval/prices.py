@@ -106,9 +106,13 @@ def priced(spec: RunSpec, table: Prices) -> RunSpec:
 
 def tokens(request: Request) -> int:
     """Return about how many tokens a request has; rather too many."""
+    return int(size(request) / _CHARACTERS) + 8 * len(request.messages)
+
+
+def size(request: Request) -> int:
+    """Return how many characters a request has, its schema included."""
     schema = len(msgspec.json.encode(request.schema)) if request.schema else 0
-    words = sum(len(m.content) for m in request.messages) + schema
-    return int(words / _CHARACTERS) + 8 * len(request.messages)
+    return schema + sum(len(m.content) for m in request.messages)
 
 
 class _Purse:
